@@ -12,6 +12,7 @@ fn full() -> Body<'static> {
         excluded_sessions: vec!["s-2"],
         key: Some("k"),
         uncompressed: true,
+        only_if_absent: true,
         form: Form::Binary,
         content: b"\n\tuntouched\0",
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use switchboard_core::Time;
 use switchboard_core::cluster::{
-    Answer, BrokerTime, Channel, Cluster, ClusterConfig, ClusterNotice, Command, Entry, Fate,
-    Output, PositionKind, RoomPosition, RoomTerms,
+    Answer, Appended, BrokerTime, Channel, Cluster, ClusterConfig, ClusterNotice, Command, Entry,
+    Fate, Output, PositionKind, RoomPosition, RoomTerms,
 };
 
 const NOW: Time = Time::from_millis(1000);
@@ -161,7 +161,7 @@ fn a_message_to_a_room_without_members_is_numbered_by_its_answer() {
     assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
     let appended = Answer::Append {
         epoch: "e1".into(),
-        numbers: vec![Some(8)],
+        fates: vec![Appended::Numbered(8)],
     };
     cluster.answered(NOW, vec![Ok(appended)]);
     let fate = Fate::Numbered("e1".into(), 8);
@@ -305,7 +305,7 @@ fn own_numbers_go_on_where_node_and_broker_have_forgotten_them() {
         assert_eq!(append.first, own);
         let answer = Answer::Append {
             epoch: format!("e{own}").into(),
-            numbers: vec![Some(1)],
+            fates: vec![Appended::Numbered(1)],
         };
         cluster.answered(NOW, vec![Ok(answer)]);
         outputs(&mut cluster);

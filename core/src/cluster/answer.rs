@@ -17,8 +17,8 @@ pub enum Answer {
     Append {
         /// The room's epoch.
         epoch: Arc<str>,
-        /// For each body its number in the room; `None` where it had been applied before.
-        numbers: Vec<Option<u64>>,
+        /// What became of each body.
+        fates: Vec<Appended>,
     },
     /// The session is noted.
     Sync {
@@ -67,6 +67,9 @@ pub enum Answer {
     Position(Option<RoomPosition>),
     /// Messages of a room, oldest first; `None` where it has another epoch.
     Range(Option<Vec<Entry>>),
+    /// Values of keys, the one with the lowest number first; `None` where the room has another epoch, or
+    /// some are lost.
+    Values(Option<Vec<Entry>>),
     /// How many seats the node has now.
     Seats {
         /// As many as were wanted, or what the others leave, but not fewer than were held.
@@ -119,6 +122,18 @@ pub enum Answer {
     Notify(u64),
     /// The broker answers.
     Ping,
+}
+
+/// What became of a message that was to be appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// It has this number in the room.
+    Numbered(u64),
+    /// It had been dealt with before.
+    Before,
+    /// It is the value of a key that the room has no place for, or that was only to be set where there is
+    /// none.
+    NotKept,
 }
 
 /// A list of users in a room.

@@ -33,6 +33,8 @@ pub struct Body<'a> {
     pub key: Option<&'a str>,
     /// It is not to be compressed for those who get it.
     pub uncompressed: bool,
+    /// Whether it is to be the key's value only where the key has none.
+    pub only_if_absent: bool,
     /// What the content is.
     pub form: Form,
     /// The content.
@@ -94,6 +96,7 @@ impl<'a> Body<'a> {
             one('r', self.request),
             one('k', self.key),
             one('z', self.uncompressed.then_some("0")),
+            one('i', self.only_if_absent.then_some("1")),
             one('f', form),
         ];
         let users = self.excluded_users.iter().map(|user| ('u', *user));
@@ -124,6 +127,7 @@ impl<'a> Body<'a> {
                 "w" => body.session = Some(value),
                 "r" => body.request = Some(value),
                 "k" => body.key = Some(value),
+                "i" => body.only_if_absent = value == "1",
                 "u" => body.excluded_users.push(value),
                 "x" => body.excluded_sessions.push(value),
                 "z" => body.uncompressed = true,

@@ -25,6 +25,8 @@ pub enum Command {
     Position(Position),
     /// Read messages of a room.
     Range(Range),
+    /// Read the latest value of each key of a room.
+    Values(Values),
     /// Set how many seats of a room the node uses.
     Seats(Seats),
     /// Claim a user for a connection, and put out claims over the limit.
@@ -111,6 +113,9 @@ pub struct Append {
     pub first: u64,
     /// The messages, at least one.
     pub bodies: Vec<Arc<[u8]>>,
+    /// How many keys may have a value, where the room keeps the latest one of each; 0 elsewhere. The
+    /// header of a [`Body`](super::Body) names its key.
+    pub keys: u32,
     /// What is kept.
     pub retention: Retention,
 }
@@ -197,6 +202,21 @@ pub struct Range {
     /// The epoch in which `after` counts.
     pub epoch: Arc<str>,
     /// The messages behind this number are read.
+    pub after: u64,
+    /// At most so many.
+    pub most: u32,
+}
+
+/// Reads the latest values of keys of a room, in the order of their numbers. Changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Values {
+    /// The room.
+    pub room: Arc<str>,
+    /// The incarnation that the connection found.
+    pub incarnation: Arc<str>,
+    /// The epoch in which `after` counts.
+    pub epoch: Arc<str>,
+    /// The values behind this number are read.
     pub after: u64,
     /// At most so many.
     pub most: u32,

@@ -13,12 +13,13 @@ mod push;
 mod room_body;
 
 pub use self::answer::{
-    Answer, Claim, Done, Entry, Failure, Info, Occupant, OccupantList, Peer, Reached, RoomPosition,
+    Answer, Appended, Claim, Done, Entry, Failure, Info, Occupant, OccupantList, Peer, Reached,
+    RoomPosition,
 };
 pub use self::body::{BadBody, Body, Form};
 pub use self::command::{
     Append, Beat, BrokerTime, Channel, Command, Direct, Keep, Kick, Login, Logout, Lookup,
-    Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Writer,
+    Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Values, Writer,
 };
 pub use self::machine::{
     BadClusterConfig, Cluster, ClusterConfig, ClusterNotice, ClusterStats, Fate, LeaseTimes,

@@ -154,9 +154,12 @@ impl Clustered {
         at: Position,
         kind: PositionKind,
     ) {
+        let alone = kind == PositionKind::Local;
+        if board.keeps_values(room) {
+            return self.position_by_key(now, board, room, (at, alone));
+        }
         // It goes on from elsewhere before what was missing has been read.
         self.open(now, board, room, &[]);
-        let alone = kind == PositionKind::Local;
         let missing = if alone {
             None
         } else if board.is_shared_room_open(room) {
@@ -173,6 +176,31 @@ impl Clustered {
             }
             None => self.open_at(now, board, room, (&at, alone), &[]),
         }
+    }
+
+    /// Where a room that keeps the latest value of each key is: the values are read anew.
+    fn position_by_key(
+        &mut self,
+        now: Time,
+        board: &mut Switchboard,
+        room: &Arc<str>,
+        (at, alone): (Position, bool),
+    ) {
+        if let Some(filling) = self.fillings.end(room) {
+            for output in filling.later {
+                self.carry_out_here(now, board, output);
+            }
+        }
+        if alone {
+            return self.open_at(now, board, room, (&at, alone), &[]);
+        }
+        for (terms, body) in board.values_to_restore(room, &at.epoch) {
+            // Without a place for it, the others have to do.
+            let _ = self.cluster.publish(now, room, terms, body.into());
+        }
+        let ticket = self.cluster.recall_values(now, room, &at.epoch, at.seq);
+        self.recalls.entry(ticket).or_default().push(room.clone());
+        self.fillings.begin(room.clone(), at, ticket);
     }
 
     fn recalled(
@@ -211,7 +239,12 @@ impl Clustered {
         let entries = entries.iter().filter(|entry| entry.seq <= at.seq);
         let entries = entries.map(|entry| (entry.seq, &entry.body));
         if board.is_shared_room_open(room) {
-            return board.room_moved(now, room, (at, alone), entries);
+            if board.keeps_values(room) && !alone {
+                board.values_moved(now, room, at, entries);
+            } else {
+                board.room_moved(now, room, (at, alone), entries);
+            }
+            return;
         }
         let elsewhere = self.cluster.users_elsewhere(room);
         let elsewhere: Vec<_> = elsewhere
@@ -227,6 +260,10 @@ impl Clustered {
         match fate {
             Fate::Numbered(epoch, seq) => {
                 board.post_published(now, post, Some(Position { epoch, seq }));
+            }
+            Fate::NotKept => {
+                let error = board.post_not_kept(now, post);
+                self.outcome = Some((post, Err(error)));
             }
             Fate::Applied | Fate::Forwarded => board.post_published(now, post, None),
             Fate::Local | Fate::Refused => {

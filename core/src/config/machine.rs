@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Config;
 use super::cluster::Clustering;
-use super::rooms::RoomRule;
+use super::rooms::{self, RoomRule};
 use super::settings::RoomSettings;
 use super::users::UserPolicy;
 use crate::cluster::{
@@ -90,6 +90,10 @@ impl RoomSettings {
             order: self.order,
             when_down: self.when_down,
             presence: self.presence.enabled,
+            keys: match self.keep {
+                rooms::Keep::Latest { keys } => u32::try_from(keys).unwrap_or(u32::MAX),
+                rooms::Keep::History => 0,
+            },
         }
     }
 

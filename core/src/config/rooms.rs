@@ -94,7 +94,9 @@ pub struct RoomRule {
     /// Which messages are kept.
     #[serde(default)]
     pub keep: Keep,
-    /// In a cluster, in which order members get the messages; `None` for the setting of the cluster.
+    /// In a cluster, in which order members get the messages; `None` for the setting of the cluster, or
+    /// [`Order::Total`] where the latest value of each key is kept. Where that is kept and this says
+    /// [`Order::Local`], each node keeps its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order: Option<Order>,
     /// What happens while the broker of the cluster is away; `None` for the setting of the cluster.
@@ -124,7 +126,8 @@ pub enum Keep {
     /// The last ones, as `history` says.
     #[default]
     History,
-    /// The latest value of each key, until the key is removed (docs/protocol.md, section 5). A
+    /// The latest value of each key, until the key is removed (docs/protocol.md, section 5), on all nodes
+    /// of a cluster the same. A
     /// member that is slow skips what was overwritten meanwhile. Of `history`, only `linger` applies.
     ///
     /// Messages without a key are for those who are there. They, and removals, make a member slow as

@@ -33,7 +33,11 @@ impl RoomSettings {
 
     /// Returns whether the nodes of a cluster have the room in common.
     pub(crate) const fn is_shared(&self) -> bool {
-        matches!(self.keep, Keep::History)
+        match self.keep {
+            Keep::History => true,
+            // The latest value is the last one in the common order.
+            Keep::Latest { .. } => matches!(self.order, Order::Total),
+        }
     }
 }
 
@@ -64,6 +68,7 @@ impl Config {
             members_total: rule.and_then(|rule| rule.members_total),
         };
         if let Keep::Latest { .. } = settings.keep {
+            settings.order = order.unwrap_or_default();
             let history = &mut settings.history;
             (history.messages, history.on_join, history.on_join_max) = (0, 0, 0);
             if slow.is_none() && self.slow == SlowPolicy::CatchUp {

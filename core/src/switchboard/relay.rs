@@ -68,6 +68,8 @@ pub(super) struct SharedRoom {
     pub(super) stage: Stage,
     /// Where it is, once that is known.
     pub(super) position: Option<Position>,
+    /// The epoch of the broker whose values the room has here, where it keeps the latest of each key.
+    pub(super) values_of: Option<Arc<str>>,
     /// Whether that is in an epoch of this node, as the broker is away.
     pub(super) alone: bool,
     /// Who waits to be in.

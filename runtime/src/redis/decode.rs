@@ -1,8 +1,8 @@
 //! From a reply to what became of the command.
 
 use switchboard_core::cluster::{
-    Answer, BrokerTime, Claim, Command, Done, Entry, Failure, Occupant, OccupantList, Peer,
-    Reached, RoomPosition,
+    Answer, Appended, BrokerTime, Claim, Command, Done, Entry, Failure, Occupant, OccupantList,
+    Peer, Reached, RoomPosition,
 };
 
 use super::reply::{Elements, Reply, digits_to_number};
@@ -24,6 +24,10 @@ pub fn decode(command: &Command, reply: Reply) -> Done {
         Command::Range(_) => match reply.list_if_any()? {
             None => Ok(Answer::Range(None)),
             Some(list) => Ok(Answer::Range(Some(entries(list)?))),
+        },
+        Command::Values(_) => match reply.list_if_any()? {
+            None => Ok(Answer::Values(None)),
+            Some(list) => Ok(Answer::Values(Some(values(list)?))),
         },
         Command::Seats(_) => decode_seats(reply),
         Command::Login(_) => decode_login(reply),
@@ -66,12 +70,15 @@ fn decode_append(bodies: usize, reply: Reply) -> Done {
         Err(answer) => return Ok(answer),
     };
     let epoch = list.take()?.text()?;
-    let mut numbers = Vec::with_capacity(bodies);
+    let mut fates = Vec::with_capacity(bodies);
     for _ in 0..bodies {
-        let number = list.take()?.number()?;
-        numbers.push((number != 0).then_some(number));
+        fates.push(match list.take()?.number_if_known()? {
+            None => Appended::NotKept,
+            Some(0) => Appended::Before,
+            Some(number) => Appended::Numbered(number),
+        });
     }
-    Ok(Answer::Append { epoch, numbers })
+    Ok(Answer::Append { epoch, fates })
 }
 
 fn decode_sync(reply: Reply) -> Done {
@@ -246,6 +253,26 @@ fn reached(list: Elements) -> Result<Vec<Reached>, Failure> {
 
 fn entries(list: Elements) -> Result<Vec<Entry>, Failure> {
     list.rest().map(entry).collect()
+}
+
+fn values(list: Elements) -> Result<Vec<Entry>, Failure> {
+    list.rest().map(value).collect()
+}
+
+/// Reads the value of a key: `'7 node own ⏎ body'`.
+fn value(reply: Reply) -> Result<Entry, Failure> {
+    let bytes = reply.bytes()?;
+    let end = bytes.iter().position(|&byte| byte == b'\n');
+    let (header, body) = bytes.split_at(end.ok_or(Failure::Malformed)?);
+    let header = str::from_utf8(header).map_err(|_| Failure::Malformed)?;
+    let (seq, origin) = header.split_once(' ').ok_or(Failure::Malformed)?;
+    let (node, own) = origin.rsplit_once(' ').ok_or(Failure::Malformed)?;
+    Ok(Entry {
+        seq: digits_to_number(seq.as_bytes()).ok_or(Failure::Malformed)?,
+        node: node.into(),
+        own: digits_to_number(own.as_bytes()).ok_or(Failure::Malformed)?,
+        body: body[1..].into(),
+    })
 }
 
 /// Reads an entry of a stream: `{'7-0', {'o', 'node own', 'd', body}}`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use switchboard_core::cluster::{
     Append, Beat, Channel, Command, Direct, Keep, Kick, Login, Logout, Lookup, Position, Presence,
-    Range, Seats, Sync, Writer,
+    Range, Seats, Sync, Values, Writer,
 };
 
 use super::names::Names;
@@ -27,6 +27,7 @@ pub fn encode<'a>(names: &Names, command: &'a Command) -> Vec<Cow<'a, [u8]>> {
         .done(),
         Command::Position(position) => encode_position(names, position),
         Command::Range(range) => encode_range(names, range),
+        Command::Values(values) => encode_values(names, values),
         Command::Seats(seats) => encode_seats(names, seats),
         Command::Login(login) => encode_login(names, login),
         Command::Logout(logout) => encode_logout(names, logout),
@@ -58,6 +59,7 @@ fn encode_append<'a>(names: &Names, it: &'a Append) -> Vec<Cow<'a, [u8]>> {
         .millis(it.retention.numbers)
         .millis(it.retention.log)
         .own(names.channel(&Channel::Room(Arc::clone(&it.room))))
+        .number(it.keys)
         .all(it.bodies.iter().map(|body| Cow::Borrowed(&**body)))
         .done()
 }
@@ -97,7 +99,12 @@ fn encode_presence<'a>(names: &Names, it: &'a Presence) -> Vec<Cow<'a, [u8]>> {
 fn encode_position<'a>(names: &Names, it: &'a Position) -> Vec<Cow<'a, [u8]>> {
     Request::script(
         Script::Position,
-        [names.numbers(&it.room), names.users(&it.room)],
+        [
+            names.numbers(&it.room),
+            names.users(&it.room),
+            names.values(&it.room),
+            names.keys(&it.room),
+        ],
     )
     .text(&it.incarnation)
     .millis(it.numbers)
@@ -110,6 +117,22 @@ fn encode_range<'a>(names: &Names, it: &'a Range) -> Vec<Cow<'a, [u8]>> {
     Request::script(
         Script::Range,
         [names.numbers(&it.room), names.log(&it.room)],
+    )
+    .text(&it.incarnation)
+    .text(&it.epoch)
+    .number(it.after)
+    .number(it.most)
+    .done()
+}
+
+fn encode_values<'a>(names: &Names, it: &'a Values) -> Vec<Cow<'a, [u8]>> {
+    Request::script(
+        Script::Values,
+        [
+            names.numbers(&it.room),
+            names.values(&it.room),
+            names.keys(&it.room),
+        ],
     )
     .text(&it.incarnation)
     .text(&it.epoch)
@@ -208,8 +231,14 @@ fn encode_beat<'a>(names: &Names, it: &'a Beat) -> Vec<Cow<'a, [u8]>> {
         .done()
 }
 
-fn room_keys(names: &Names, room: &str) -> [String; 3] {
-    [names.numbers(room), names.log(room), names.users(room)]
+fn room_keys(names: &Names, room: &str) -> [String; 5] {
+    [
+        names.numbers(room),
+        names.log(room),
+        names.users(room),
+        names.values(room),
+        names.keys(room),
+    ]
 }
 
 /// The arguments so far.

@@ -9,6 +9,7 @@ use switchboard_core::cluster::Channel;
 ///
 /// ```text
 /// sb1:{room}:m  :s  :p  :n    numbers, log, users, seats of a room       sb1:{room}:c   its channel
+/// sb1:{room}:k  :q            values of keys, the keys by number
 /// sb1:{u:user}                claims of a user                           sb1:i:node     inbox of a node
 /// sb1:{n}  sb1:{n}:node.k     list of nodes, lease of a registration     sb1:b          all nodes
 /// sb1:probe                   tries what access rules allow               sb1:probe
@@ -40,6 +41,16 @@ impl Names {
     /// The users in a room.
     pub fn users(&self, room: &str) -> String {
         self.of_room(room, 'p')
+    }
+
+    /// The latest value of each key of a room.
+    pub fn values(&self, room: &str) -> String {
+        self.of_room(room, 'k')
+    }
+
+    /// The keys of a room by the number of their values.
+    pub fn keys(&self, room: &str) -> String {
+        self.of_room(room, 'q')
     }
 
     /// The seats of a room.

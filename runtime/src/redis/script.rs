@@ -20,6 +20,8 @@ pub enum Script {
     Position,
     /// Reads messages of a room.
     Range,
+    /// Reads the latest values of keys of a room.
+    Values,
     /// Sets how many seats a node uses.
     Seats,
     /// Claims a user.
@@ -46,13 +48,14 @@ macro_rules! source {
 
 impl Script {
     /// All scripts. A connection loads them, in any order, before it sends a command.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Append,
         Self::Sync,
         Self::Presence,
         Self::Occupants,
         Self::Position,
         Self::Range,
+        Self::Values,
         Self::Seats,
         Self::Login,
         Self::Logout,
@@ -73,6 +76,7 @@ impl Script {
             Self::Occupants => source!("occupants"),
             Self::Position => source!("position"),
             Self::Range => source!("range"),
+            Self::Values => source!("values"),
             Self::Seats => source!("seats"),
             Self::Login => source!("claims", "login"),
             Self::Logout => source!("claims", "logout"),

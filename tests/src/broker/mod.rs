@@ -10,6 +10,7 @@ mod nodes;
 mod rooms;
 mod store;
 mod users;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -111,6 +112,7 @@ impl SimRedis {
             Command::Occupants(occupants) => Ok(self.occupants(occupants)),
             Command::Position(position) => self.position(position),
             Command::Range(range) => Ok(self.range(range)),
+            Command::Values(values) => Ok(self.values(values)),
             Command::Seats(seats) => self.seats(seats),
             Command::Login(login) => self.login(login),
             Command::Logout(logout) => self.logout(logout),

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_core::cluster::{
-    Answer, Append, Channel, Done, Entry, Failure, Occupant, OccupantList, Occupants, Position,
-    Presence, Range, RoomPosition, Seats, Sync, Writer,
+    Answer, Append, Appended, Channel, Done, Entry, Failure, Occupant, OccupantList, Occupants,
+    Position, Presence, Range, RoomPosition, Seats, Sync, Writer,
 };
 
 use super::store::{Key, Log, Logged, Numbers, Sitting, Value};
 use super::{SimRedis, Write};
 
 /// Keeps the numbers of a room beside the store while a command changes them.
-struct Opened {
-    room: String,
-    numbers: Numbers,
+pub(super) struct Opened {
+    pub(super) room: String,
+    pub(super) numbers: Numbers,
     session: u64,
     own: Option<u64>,
 }
@@ -30,18 +30,23 @@ impl SimRedis {
     ) -> Result<Result<Opened, Answer>, Failure> {
         let key = Key::Numbers(room.to_owned());
         let numbers = match self.store.read(&key) {
-            Some(Value::Numbers(numbers)) if numbers.incarnation == *writer.incarnation => {
+            Some(Value::Numbers(numbers))
+                if numbers.incarnation == *writer.incarnation
+                    && self.has_values(room, numbers.keys) =>
+            {
                 numbers.clone()
             }
             _ => {
                 self.may(Write::Grows)?;
-                self.store.remove(&Key::Log(room.to_owned()));
-                self.store.remove(&Key::Users(room.to_owned()));
+                for key in [Key::Log, Key::Users, Key::Values, Key::Keys] {
+                    self.store.remove(&key(room.to_owned()));
+                }
                 let numbers = Numbers {
                     epoch: fresh.to_owned(),
                     seq: 0,
                     version: 0,
                     incarnation: writer.incarnation.to_string(),
+                    keys: None,
                     origins: BTreeMap::new(),
                 };
                 self.store.insert(key, Value::Numbers(numbers.clone()));
@@ -73,9 +78,10 @@ impl SimRedis {
         let mut numbers = opened.numbers;
         let origin = (opened.session, opened.own);
         numbers.origins.insert(node.to_owned(), origin);
-        let key = Key::Numbers(opened.room);
+        let key = Key::Numbers(opened.room.clone());
         self.store.insert(key.clone(), Value::Numbers(numbers));
         self.store.touch(&key, self.now, live);
+        self.touch_values(&opened.room, live);
     }
 
     pub(super) fn append(&mut self, it: &Append) -> Done {
@@ -94,13 +100,20 @@ impl SimRedis {
         }
         self.may(Write::Grows)?;
         let channel = Channel::Room(Arc::clone(&it.room));
-        let mut numbers = Vec::new();
+        let mut fates = Vec::new();
+        if it.keys > 0 {
+            self.begin_values(&mut opened);
+        }
         for (own, body) in (it.first..).zip(&it.bodies) {
             if opened.own.is_some_and(|last| own <= last) {
-                numbers.push(None);
+                fates.push(Appended::Before);
                 continue;
             }
             opened.own = Some(own);
+            if it.keys > 0 && !self.keep_value(&mut opened, it, own, body) {
+                fates.push(Appended::NotKept);
+                continue;
+            }
             opened.numbers.seq += 1;
             let seq = opened.numbers.seq;
             self.log(it, seq, own, body);
@@ -109,13 +122,13 @@ impl SimRedis {
                 opened.numbers.epoch, it.writer.node
             );
             self.publish(&channel, &[header.as_bytes(), body].concat());
-            numbers.push(Some(seq));
+            fates.push(Appended::Numbered(seq));
         }
         let epoch = opened.numbers.epoch.clone().into();
         self.close(opened, &it.writer.node, it.retention.numbers);
         let log = Key::Log(it.room.to_string());
         self.store.touch(&log, self.now, it.retention.log);
-        Ok(Answer::Append { epoch, numbers })
+        Ok(Answer::Append { epoch, fates })
     }
 
     fn log(&mut self, it: &Append, seq: u64, own: u64, body: &[u8]) {
@@ -238,7 +251,7 @@ impl SimRedis {
     }
 
     /// The numbers of a room, where they are of this incarnation.
-    fn numbers(&self, room: &str, incarnation: &str) -> Option<&Numbers> {
+    pub(super) fn numbers(&self, room: &str, incarnation: &str) -> Option<&Numbers> {
         match self.store.read(&Key::Numbers(room.to_owned())) {
             Some(Value::Numbers(numbers)) if numbers.incarnation == incarnation => Some(numbers),
             _ => None,
@@ -261,7 +274,8 @@ impl SimRedis {
     }
 
     pub(super) fn position(&mut self, it: &Position) -> Done {
-        if self.numbers(&it.room, &it.incarnation).is_none() {
+        let numbers = self.numbers(&it.room, &it.incarnation);
+        if !numbers.is_some_and(|numbers| self.has_values(&it.room, numbers.keys)) {
             return Ok(Answer::Position(None));
         }
         self.may(Write::Frees)?;
@@ -286,6 +300,7 @@ impl SimRedis {
             });
         }
         self.store.touch(&numbers, self.now, it.numbers);
+        self.touch_values(&it.room, it.numbers);
         self.store.touch(&users, self.now, it.list);
         Ok(Answer::Position(position))
     }

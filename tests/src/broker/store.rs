@@ -14,6 +14,10 @@ pub enum Key {
     Log(String),
     /// The users in a room.
     Users(String),
+    /// The latest value of each key of a room.
+    Values(String),
+    /// Its keys by the number of their values.
+    Keys(String),
     /// The seats of a room.
     Seats(String),
     /// The claims of a user.
@@ -31,6 +35,10 @@ pub(super) enum Value {
     Log(Log),
     /// By registration and user: the version in which that was written, and what is told of the user.
     Users(BTreeMap<(String, String), (u64, Option<String>)>),
+    /// By key.
+    Values(BTreeMap<Vec<u8>, Logged>),
+    /// How many there are; what they are follows from the values.
+    Keys(usize),
     Seats(BTreeMap<String, Sitting>),
     Claims(Claims),
     Lease,
@@ -46,6 +54,8 @@ pub(super) struct Numbers {
     pub(super) seq: u64,
     pub(super) version: u64,
     pub(super) incarnation: String,
+    /// How many keys have a value, once the room keeps them.
+    pub(super) keys: Option<usize>,
     /// Per node its session, and its own number of its last message.
     pub(super) origins: BTreeMap<String, (u64, Option<u64>)>,
 }

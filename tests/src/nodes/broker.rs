@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchboard_core::cluster::{Answer, Append, Command, Done, Output};
+use switchboard_core::cluster::{Answer, Append, Appended, Command, Done, Output};
 
 use super::plan::MILLI;
 use super::schedule::Step;
@@ -164,8 +164,8 @@ impl World {
     /// Notes what the broker has numbered: it is what members may be given.
     fn applied(&mut self, command: &Command, done: &Done) {
         match (command, done) {
-            (Command::Append(append), Ok(Answer::Append { epoch, numbers })) => {
-                self.numbered(append, epoch, numbers);
+            (Command::Append(append), Ok(Answer::Append { epoch, fates })) => {
+                self.numbered(append, epoch, fates);
             }
             (Command::Sync(sync), Ok(Answer::Sync { epoch, .. })) => {
                 self.epoch_of_broker(&sync.room, epoch);
@@ -174,14 +174,14 @@ impl World {
         }
     }
 
-    fn numbered(&mut self, append: &Append, epoch: &str, numbers: &[Option<u64>]) {
+    fn numbered(&mut self, append: &Append, epoch: &str, fates: &[Appended]) {
         let epoch = self.epoch_of_broker(&append.room, epoch);
-        for (body, number) in append.bodies.iter().zip(numbers) {
+        for (body, fate) in append.bodies.iter().zip(fates) {
             let content = body.iter().position(|&byte| byte == b'\n');
             let content = content.map_or(&[][..], |end| &body[end + 1..]);
-            match (super::oracle::identity(content), number) {
-                (Some(id), Some(seq)) => self.broker_numbered(id, epoch, *seq),
-                (Some(id), None) => self.note(|| format!("message {id} had been applied")),
+            match (super::oracle::identity(content), fate) {
+                (Some(id), Appended::Numbered(seq)) => self.broker_numbered(id, epoch, *seq),
+                (Some(id), _) => self.note(|| format!("message {id} had been applied")),
                 (None, _) => self.fail("content", format!("{body:?} is no message")),
             }
         }

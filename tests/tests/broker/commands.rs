@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use switchboard_core::cluster::{
-    Answer, Append, Beat, BrokerTime, Channel, Command, Direct, Keep, Kick, Login, Logout, Lookup,
-    Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Writer,
+    Answer, Append, Appended, Beat, BrokerTime, Channel, Command, Direct, Keep, Kick, Login,
+    Logout, Lookup, Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Values,
+    Writer,
 };
 
 use switchboard_tests::broker::Key;
@@ -24,6 +25,9 @@ const INFOS: [Option<&str>; 5] = [
     Some("[1 ]"),
 ];
 const NODES: [&str; 3] = ["a-0", "b.7/c-1", "d:%d-2"];
+const KEYS: [&str; 6] = ["a", "%d+", "k=a", "\u{f6}", "null", "-1"];
+/// How many keys may have a value in most rooms.
+const KEYS_OF_ROOM: u32 = 4;
 const CONNECTIONS: [&str; 4] = ["0-1", "1-1", "2-1", "0-2"];
 const HOUR: u64 = 3600;
 
@@ -63,7 +67,8 @@ impl Commands {
                 incarnation: self.incarnation(),
             }),
             53..57 => self.position(),
-            57..62 => self.range(),
+            57..60 => self.range(),
+            60..62 => self.values(),
             62..70 => self.seats(),
             70..80 => self.login(),
             80..84 => self.logout(),
@@ -95,12 +100,15 @@ impl Commands {
     /// Takes notice of an answer.
     pub(crate) fn hear(&mut self, command: &Command, answer: &Answer) {
         match (command, answer) {
-            (Command::Append(it), Answer::Append { epoch, numbers }) => {
-                let next = it.first + numbers.len() as u64;
+            (Command::Append(it), Answer::Append { epoch, fates }) => {
+                let next = it.first + fates.len() as u64;
                 self.set_next(&it.writer.node, &it.room, Some(next - 1));
-                let last = numbers.iter().flatten().max();
-                if let Some(last) = last {
-                    self.heard.insert(it.room.clone(), (epoch.clone(), *last));
+                let numbers = fates.iter().filter_map(|fate| match fate {
+                    Appended::Numbered(number) => Some(*number),
+                    _ => None,
+                });
+                if let Some(last) = numbers.max() {
+                    self.heard.insert(it.room.clone(), (epoch.clone(), last));
                 }
             }
             (Command::Append(it), Answer::OutOfOrder { own, .. }) => {
@@ -137,7 +145,9 @@ impl Commands {
 
     pub(crate) fn key(&mut self) -> Key {
         let room = self.room().to_string();
-        match self.rng.u32(0..9) {
+        match self.rng.u32(0..11) {
+            9 => Key::Values(room),
+            10 => Key::Keys(room),
             0..2 => Key::Numbers(room),
             2 => Key::Log(room),
             3 => Key::Users(room),
@@ -159,8 +169,19 @@ impl Commands {
             1..3 => next.saturating_sub(self.rng.u64(1..4)).max(1),
             _ => next,
         };
-        let bodies = (0..self.rng.usize(1..6)).map(|_| self.body()).collect();
+        let keys = if *room == *ROOMS[0] {
+            self.rng.u32(0..6)
+        } else {
+            KEYS_OF_ROOM
+        };
+        let bodies = 0..self.rng.usize(1..6);
+        let bodies = bodies.map(|_| match self.rng.u32(0..3) {
+            0 => self.body(),
+            _ => self.keyed_body(),
+        });
+        let bodies = bodies.collect();
         Command::Append(Append {
+            keys,
             room,
             writer,
             fresh: self.fresh(),
@@ -251,6 +272,36 @@ impl Commands {
             after,
             most: self.rng.u32(1..50),
         })
+    }
+
+    fn values(&mut self) -> Command {
+        let room = self.room();
+        let (epoch, after) = self.since(&room).unwrap_or(("none".into(), 0));
+        let after = if self.rng.bool() {
+            0
+        } else {
+            after.min(1 << 40)
+        };
+        Command::Values(Values {
+            room,
+            incarnation: self.incarnation(),
+            epoch,
+            after,
+            most: self.rng.u32(1..5),
+        })
+    }
+
+    /// The value of a key, with what a careless script takes for another field.
+    fn keyed_body(&mut self) -> Arc<[u8]> {
+        let key = KEYS[self.rng.usize(0..KEYS.len())];
+        let header = match self.rng.u32(0..6) {
+            0 => format!("s=ann\tk={key}\ti=1"),
+            1 => format!("i=10\tk={key}"),
+            2 => format!("s=k=x\tk=\tk={key}"),
+            _ => format!("k={key}"),
+        };
+        let content = ["null", "1", "{}", " null", "a\nk=z"][self.rng.usize(0..5)];
+        format!("{header}\n{content}").into_bytes().into()
     }
 
     fn seats(&mut self) -> Command {

@@ -36,7 +36,7 @@ fn the_model_of_the_broker_does_what_redis_does() {
 }
 
 /// What the seeds must lead to: a comparison of what never happens proves nothing.
-const WANTED: [&str; 30] = [
+const WANTED: [&str; 31] = [
     "Append",
     "Sync",
     "Stale",
@@ -45,6 +45,7 @@ const WANTED: [&str; 30] = [
     "Occupants",
     "Position",
     "Range",
+    "Values",
     "Seats",
     "StaleSession",
     "Login",
@@ -372,6 +373,8 @@ impl<'s> Pair<'s> {
             Key::Numbers(room) => format!("sb1:{{{room}}}:m"),
             Key::Log(room) => format!("sb1:{{{room}}}:s"),
             Key::Users(room) => format!("sb1:{{{room}}}:p"),
+            Key::Values(room) => format!("sb1:{{{room}}}:k"),
+            Key::Keys(room) => format!("sb1:{{{room}}}:q"),
             Key::Seats(room) => format!("sb1:{{{room}}}:n"),
             Key::Claims(user) => format!("sb1:{{u:{user}}}"),
             Key::Lease(registration) => format!("sb1:{{n}}:{registration}"),

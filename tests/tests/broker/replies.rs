@@ -239,5 +239,5 @@ fn durations_are_whole_milliseconds() {
     };
     position.numbers = Duration::from_micros(1_234_567);
     let command = Command::Position(position);
-    assert_eq!(&*encode(&Names::new("sb1"), &command)[6], b"1234");
+    assert_eq!(&*encode(&Names::new("sb1"), &command)[8], b"1234");
 }

@@ -34,6 +34,7 @@ fn writer(broker: &SimRedis) -> Writer {
 
 fn append(broker: &SimRedis, first: u64, fresh: &str) -> Command {
     Command::Append(Append {
+        keys: 0,
         room: "lobby".into(),
         writer: writer(broker),
         fresh: fresh.into(),

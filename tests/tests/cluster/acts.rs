@@ -22,6 +22,7 @@ pub(crate) fn room_terms(room: &str) -> RoomTerms {
             WhenDown::Alone
         },
         presence: room != "cursors",
+        keys: 0,
     }
 }
 

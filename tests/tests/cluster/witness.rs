@@ -169,6 +169,7 @@ impl Witness {
                 self.count("refused message");
             }
             Fate::Forwarded => self.count("forwarded"),
+            Fate::NotKept => panic!("{id} is the value of no key"),
         }
     }
 

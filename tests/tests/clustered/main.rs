@@ -6,3 +6,4 @@ mod held_seats;
 mod node;
 mod presence_info;
 mod sending_again;
+mod values;

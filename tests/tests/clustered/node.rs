@@ -8,11 +8,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use switchboard_core::cluster::{Command, Output};
 use switchboard_core::clustered::Clustered;
-use switchboard_core::protocol::{Json, parse};
+use switchboard_core::protocol::{Content, Json, parse};
 use switchboard_core::{
-    Clustering, Config, ConnectionId, Event, Handshake, HandshakeConfig, Health, History, Identity,
-    Order, PresenceInfo, Rates, RoomPresence, RoomRule, Rooms, Switchboard, Time, WhenDown,
-    WriteTurn,
+    Clustering, Config, ConnectionId, Event, Exclude, Handshake, HandshakeConfig, Health, History,
+    Identity, Keep, Order, PresenceInfo, Rates, RoomPresence, RoomRule, Rooms, Switchboard, Time,
+    WhenDown, WriteTurn,
 };
 use switchboard_kit::{Received, split};
 use switchboard_tests::broker::{Link, SimRedis};
@@ -22,6 +22,9 @@ pub(crate) const ROOM: &str = "lobby";
 
 /// A room without a common order of its messages.
 pub(crate) const LOCAL: &str = "local";
+
+/// A room that keeps the latest value of each of three keys.
+pub(crate) const KEYED: &str = "keyed";
 
 /// A room that tells nothing of users beside their names.
 pub(crate) const BARE: &str = "bare";
@@ -78,6 +81,10 @@ fn rules() -> Vec<RoomRule> {
         RoomRule {
             order: Some(Order::Local),
             ..rule(LOCAL)
+        },
+        RoomRule {
+            keep: Keep::Latest { keys: 3 },
+            ..rule(KEYED)
         },
         RoomRule {
             presence: RoomPresence {
@@ -302,6 +309,43 @@ impl Node {
         let _ = self.board.authenticated(self.now, id, verdict, None);
         self.runs(redis);
         id
+    }
+
+    /// A client sets the value of a key.
+    pub(crate) fn sets(&mut self, redis: &mut SimRedis, id: ConnectionId, key: &str, value: &str) {
+        let value: Value = serde_json::from_str(value).expect("JSON");
+        let message = json!({
+            "type": "message", "channel": KEYED, "key": key, "content": value, "id": 1,
+        });
+        self.sends(redis, id, &message);
+    }
+
+    /// The application sets the value of a key.
+    pub(crate) fn publishes(&mut self, redis: &mut SimRedis, key: &str, value: &str) {
+        let content = Content::parse(value).expect("JSON");
+        let nobody = Exclude::default();
+        let published = self
+            .board
+            .publish_key(self.now, KEYED, key, content, None, nobody);
+        assert!(published.is_ok_and(|receipt| receipt.forwarded));
+        self.runs(redis);
+    }
+
+    /// What a client was told of the keyed room since it was last asked, in short.
+    pub(crate) fn told_of_keys(&mut self, id: ConnectionId) -> Vec<String> {
+        let peer = self.peers.entry(id).or_default();
+        let received = std::mem::take(&mut peer.received).into_iter();
+        let told = received.filter(|it| it["channel"] == KEYED || it["type"] == "ack");
+        told.filter_map(|it| match it["type"].as_str()? {
+            "message" => Some(format!("{} {} {}", it["seq"], it["key"], it["content"])),
+            "subscribed" => Some(format!("at {} {}", it["seq"], it["keep"])),
+            "ack" => Some(format!("ack {}", it["seq"])),
+            "presence" => None,
+            "error" => Some(it["code"].to_string()),
+            kind => Some(kind.to_owned()),
+        })
+        .map(|told| told.replace('"', ""))
+        .collect()
     }
 
     /// The application tells this of a user.

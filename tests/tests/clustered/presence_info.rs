@@ -64,7 +64,10 @@ fn who_joins_is_told_of_users_on_other_nodes_and_of_each_change() {
     let teal = json!({"colour": "teal"});
     let list = json!({"count": 2, "users": ["bob", "ann"], "info": {"ann": teal}});
     assert_eq!(it.last(ROOM), list);
-    assert_eq!(it.other.info_in(ROOM, "ann"), Some("{\"colour\": \"teal\"}"));
+    assert_eq!(
+        it.other.info_in(ROOM, "ann"),
+        Some("{\"colour\": \"teal\"}")
+    );
     it.one.tells_of(&mut it.redis, "ann", Some("[1,\n2]"));
     it.passes(SECOND);
     let told = it.other.told_of_users(it.bob, ROOM);

@@ -42,6 +42,7 @@ impl Cluster {
             (Asked::Recall(ticket), Answer::Range(entries)) => {
                 self.recall_answered(ticket, entries);
             }
+            (Asked::Recall(ticket), Answer::Values(values)) => self.values_read(ticket, values),
             (Asked::Retire, Answer::Retire(_)) => self.is_retired(now),
             (asked, answer) => return self.room_answered(now, asked, answer),
         }
@@ -50,8 +51,8 @@ impl Cluster {
 
     fn room_answered(&mut self, now: Time, asked: Asked, answer: Answer) -> Result<(), Failure> {
         match (asked, answer) {
-            (Asked::Append { room }, Answer::Append { epoch, numbers }) => {
-                self.with_room(&room, |room, cx| room.appended(&epoch, &numbers, cx));
+            (Asked::Append { room }, Answer::Append { epoch, fates }) => {
+                self.with_room(&room, |room, cx| room.appended(&epoch, &fates, cx));
             }
             (
                 Asked::Sync { room, stay },

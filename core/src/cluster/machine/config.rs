@@ -89,6 +89,9 @@ pub struct RoomTerms {
     pub when_down: WhenDown,
     /// Whether nodes tell each other who is in it.
     pub presence: bool,
+    /// How many keys may have a value, where the latest one of each is kept; 0 elsewhere. Such a room has
+    /// a common order.
+    pub keys: u32,
 }
 
 impl Default for RoomTerms {
@@ -97,6 +100,7 @@ impl Default for RoomTerms {
             order: Order::default(),
             when_down: WhenDown::default(),
             presence: true,
+            keys: 0,
         }
     }
 }

@@ -270,4 +270,7 @@ pub enum Fate {
     Refused,
     /// Nobody here is in the room, which has no common order: it went to other nodes.
     Forwarded,
+    /// It is the value of a key that the room has no place for, or that has one already where it was only
+    /// to be set if there is none.
+    NotKept,
 }

@@ -126,6 +126,7 @@ impl Cluster {
                 fresh: Arc::clone(&fresh),
                 first,
                 bodies,
+                keys: room.terms.keys,
                 retention,
             };
             let room = Arc::clone(&name);

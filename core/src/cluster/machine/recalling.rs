@@ -9,7 +9,7 @@ use super::pipeline::{ENTRIES, Pipeline};
 use super::timers::Timer;
 use crate::Time;
 use crate::cluster::answer::Entry;
-use crate::cluster::command::{Command, Range};
+use crate::cluster::command::{Command, Range, Values};
 
 impl Cluster {
     /// Reads the messages of a room above `after` and below `before`, its numbers in this epoch.
@@ -27,7 +27,7 @@ impl Cluster {
         if let Some(ticket) = self.recalls.find(room, epoch, after, before) {
             return ticket;
         }
-        let ticket = self.recalls.begin(room, epoch, after, before);
+        let ticket = self.recalls.begin(room, epoch, (after, before), false);
         let is_empty = before <= after.saturating_add(1);
         if self.alone || is_empty {
             self.recall_ends(ticket);
@@ -41,10 +41,74 @@ impl Cluster {
         ticket
     }
 
+    /// Reads the latest value of each key of a room whose number is not above `seq`, in this epoch.
+    /// [`Output::Recalled`] brings them, once the broker has answered; none if the room has another epoch.
+    pub fn recall_values(
+        &mut self,
+        now: Time,
+        room: &Arc<str>,
+        epoch: &Arc<str>,
+        seq: u64,
+    ) -> RecallTicket {
+        let numbers = (0, seq.saturating_add(1));
+        let ticket = self.recalls.begin(room, epoch, numbers, true);
+        if seq == 0 {
+            self.values_end(ticket);
+        }
+        self.send(now);
+        ticket
+    }
+
+    pub(super) fn values_read(&mut self, ticket: RecallTicket, values: Option<Vec<Entry>>) {
+        let Some(recall) = self.recalls.get_mut(ticket) else {
+            return;
+        };
+        if values.is_none() {
+            // Another epoch has begun, or is to begin: the room finds out.
+            let room = Arc::clone(&recall.room);
+            self.values_end(ticket);
+            self.with_room(&room, |room, _| room.read_again());
+            return;
+        }
+        let values = values.unwrap_or_default();
+        let is_last = values.len() < ENTRIES as usize;
+        let has_newer = values
+            .last()
+            .is_some_and(|value| value.seq >= recall.before);
+        recall.add_values(values);
+        if is_last || has_newer || recall.left() == 0 {
+            self.values_end(ticket);
+        } else {
+            self.recalls.ask_again(ticket);
+        }
+    }
+
+    fn values_end(&mut self, ticket: RecallTicket) {
+        if let Some(recall) = self.recalls.finish(ticket) {
+            self.outputs.push_back(Output::Recalled {
+                ticket,
+                room: Arc::clone(&recall.room),
+                epoch: Arc::clone(&recall.epoch),
+                entries: recall.into_values(),
+            });
+        }
+    }
+
     pub(super) fn ask_for_recalls(&mut self, pipeline: &mut Pipeline) {
         while !pipeline.is_full()
             && let Some((ticket, recall)) = self.recalls.next()
         {
+            if recall.by_key {
+                let values = Values {
+                    room: Arc::clone(&recall.room),
+                    incarnation: Arc::clone(&self.incarnation),
+                    epoch: Arc::clone(&recall.epoch),
+                    after: recall.at(),
+                    most: ENTRIES,
+                };
+                pipeline.push(Command::Values(values), Asked::Recall(ticket));
+                continue;
+            }
             let range = Range {
                 room: Arc::clone(&recall.room),
                 incarnation: Arc::clone(&self.incarnation),

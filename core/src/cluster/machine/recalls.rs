@@ -16,6 +16,8 @@ pub(super) struct Recall {
     pub(super) after: u64,
     /// …and below this one.
     pub(super) before: u64,
+    /// Values of keys are read, whose numbers have holes.
+    pub(super) by_key: bool,
     entries: VecDeque<Entry>,
     bytes: usize,
     /// Until when it is waited for.
@@ -40,7 +42,8 @@ impl Recalls {
         before: u64,
     ) -> Option<RecallTicket> {
         let reads_it = |recall: &Recall| {
-            *recall.room == *room
+            !recall.by_key
+                && *recall.room == *room
                 && *recall.epoch == *epoch
                 && recall.after <= after
                 && recall.before >= before
@@ -53,8 +56,8 @@ impl Recalls {
         &mut self,
         room: &Arc<str>,
         epoch: &Arc<str>,
-        after: u64,
-        before: u64,
+        (after, before): (u64, u64),
+        by_key: bool,
     ) -> RecallTicket {
         self.last += 1;
         let ticket = RecallTicket(self.last);
@@ -63,6 +66,7 @@ impl Recalls {
             epoch: Arc::clone(epoch),
             after,
             before,
+            by_key,
             entries: VecDeque::new(),
             bytes: 0,
             due: None,
@@ -130,6 +134,18 @@ impl Recall {
                 self.bytes -= oldest.body.len();
             }
         }
+    }
+
+    /// Takes values that were read.
+    pub(super) fn add_values(&mut self, values: Vec<Entry>) {
+        let before = self.before;
+        self.entries
+            .extend(values.into_iter().filter(|value| value.seq < before));
+    }
+
+    /// Returns the values that were read.
+    pub(super) fn into_values(self) -> Vec<Entry> {
+        self.entries.into()
     }
 
     /// Returns the messages, up to the last one that was wanted.

@@ -22,9 +22,23 @@ impl Log {
         kind: Kind,
         (excluded, origin): (&[u32], Origin),
     ) -> Result<Published, NotKept> {
-        debug_assert!(kind.is_kept());
-        let cost = frame.footprint() + OVERHEAD + name.len();
+        let cost = cost_of(name, &frame);
         self.check_keeps(key, name, kind, cost)?;
+        Ok(self.publish_numbered_key(key, name, frame, kind, (excluded, origin)))
+    }
+
+    /// Publishes the value of a key, or its removal, that has its number already, the room's next one, so
+    /// that there is no way to refuse it.
+    pub(in crate::switchboard) fn publish_numbered_key(
+        &mut self,
+        key: u32,
+        name: &str,
+        frame: Frame,
+        kind: Kind,
+        (excluded, origin): (&[u32], Origin),
+    ) -> Published {
+        debug_assert!(kind.is_kept());
+        let cost = cost_of(name, &frame);
         let kept = Kept {
             position: self.rooms[key].end(),
             cost,
@@ -54,7 +68,51 @@ impl Log {
         self.forget_removals(key);
         self.bound_histories();
         self.sweep(key);
-        Ok(published)
+        published
+    }
+
+    /// Checks whether a key may have a value in a room.
+    ///
+    /// # Errors
+    ///
+    /// [`NotKept::TooManyKeys`].
+    pub(in crate::switchboard) fn has_place(&self, key: u32, name: &str) -> Result<(), NotKept> {
+        let latest = self.rooms[key].latest.as_ref();
+        latest.map_or(Ok(()), |latest| latest.has_place(name))
+    }
+
+    /// Returns the values that a room keeps by key.
+    pub(in crate::switchboard) fn values(&self, key: u32) -> impl Iterator<Item = &Frame> {
+        let entries = self.rooms[key].ring.iter();
+        let values = entries.filter(|entry| entry.stays() && !entry.is_removal());
+        values.map(|entry| &entry.frame)
+    }
+
+    /// Forgets all that a room keeps by key. Members do not get what they have not got of it.
+    pub(in crate::switchboard) fn clear_values(&mut self, key: u32) {
+        let latest = self.rooms[key].latest.as_ref();
+        let names = latest.map(|latest| latest.names());
+        for name in names.unwrap_or_default() {
+            self.with_latest(key, |room, latest| {
+                let kept = latest.take(&name)?;
+                Some(room.locate(kept.position))
+            });
+        }
+        self.settle(key);
+    }
+
+    /// Notes that of what a room kept up to a number, nothing is known but its present values.
+    pub(in crate::switchboard) fn begin_values(&mut self, key: u32, seq: u64) {
+        if let Some(latest) = &mut self.rooms[key].latest {
+            latest.begin(seq);
+        }
+    }
+
+    /// Notes that what had numbers up to this one may be missing.
+    pub(in crate::switchboard) fn forget_values_until(&mut self, key: u32, seq: u64) {
+        if let Some(latest) = &mut self.rooms[key].latest {
+            latest.forget(seq);
+        }
     }
 
     /// Returns whether a room keeps the latest value of each key.
@@ -214,4 +272,9 @@ impl Log {
         }
         due
     }
+}
+
+/// Returns the bytes that a value or a removal takes.
+fn cost_of(name: &str, frame: &Frame) -> usize {
+    frame.footprint() + OVERHEAD + name.len()
 }

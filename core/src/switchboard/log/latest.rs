@@ -136,6 +136,16 @@ impl Latest {
         self.forgotten = self.forgotten.max(seq);
     }
 
+    /// Notes that what was kept up to a number is not known, but for the values that there are.
+    pub(super) fn begin(&mut self, seq: u64) {
+        (self.forgotten, self.overwritten) = (seq, seq);
+    }
+
+    /// Returns the keys for which something is kept.
+    pub(super) fn names(&self) -> Vec<Arc<str>> {
+        self.keys.keys().cloned().collect()
+    }
+
     /// Returns the last number that was overwritten.
     pub(super) const fn overwritten(&self) -> u64 {
         self.overwritten

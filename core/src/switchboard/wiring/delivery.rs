@@ -42,7 +42,7 @@ impl Switchboard {
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
         if self.relay.is_some() && self.shared_settings(room).is_some() {
-            return self.broadcast_shared(room, draft, exclude);
+            return self.broadcast_shared(room, (draft, None), exclude);
         }
         let place = self.rooms.find_or_vacant(room);
         if place.is_err() && !self.would_keep(room) {

@@ -253,6 +253,7 @@ impl Switchboard {
         {
             self.rooms.at_mut(key).shared = Some(at.epoch.clone());
             self.log.renumber(log, at.seq);
+            self.log.begin_values(log, at.seq);
         }
         key
     }

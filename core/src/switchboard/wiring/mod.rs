@@ -11,7 +11,7 @@
 //!   logins, publish                                 in a cluster, before that
 //!   outbound, health, histories, opening, rooms, reject, event_streams     one subject each
 //!   resending                                       messages that are sent again
-//!   sharing, relaying, moving, elsewhere            what goes to the cluster, and comes from it
+//!   sharing, shared_values, relaying, moving, elsewhere            what goes to the cluster, and comes from it
 //!   returning                                       who came while this node was on its own
 //!   catching_up                                     who waits for that
 //!   values, drain, everybody, presence, users, recovery
@@ -66,6 +66,7 @@ mod resending;
 mod returning;
 mod rooms;
 mod sending;
+mod shared_values;
 mod sharing;
 mod stats;
 mod subscribing;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::relaying::Numbered;
 use super::switchboard::Switchboard;
 use crate::cluster::RoomBody;
 use crate::protocol::ServerMessage;
@@ -15,6 +16,9 @@ impl Switchboard {
         at: &Position,
         entries: impl Iterator<Item = (u64, &'a RoomBody)>,
     ) {
+        if self.keeps_values(name) {
+            return self.fill_values(name, at, entries);
+        }
         let mut key = self.rooms.find(name);
         if let Some(key) = key {
             let log = self.rooms.at(key).log;
@@ -25,7 +29,7 @@ impl Switchboard {
             self.rooms.at_mut(key).shared = Some(at.epoch.clone());
         }
         for (seq, body) in entries {
-            let Some((frame, _, origin)) = self.numbered(name, seq, body) else {
+            let Some(Numbered { frame, origin, .. }) = self.numbered(name, seq, body) else {
                 continue;
             };
             let room = match key {
@@ -90,13 +94,14 @@ impl Switchboard {
         is_told: impl Fn(ConnectionId) -> bool,
     ) {
         let (name, keeps) = (self.room_name(key), self.rooms.at(key).keeps);
+        let by_key = self.log.keeps_latest(self.rooms.at(key).log);
         let message = ServerMessage::Subscribed {
             channel: &name,
             seq: at.seq,
             epoch: &at.epoch,
             first: keeps.then_some(at.seq + 1),
             recovered: None,
-            keep: None,
+            keep: by_key.then_some("latest"),
             id: None,
         };
         self.tell_members(key, &message, is_told);
@@ -127,6 +132,13 @@ impl Switchboard {
     pub(super) fn numbers_lost(&mut self, key: u32, (from, to): (u64, u64), lost: bool) {
         let (log, name) = (self.rooms.at(key).log, self.room_name(key));
         self.log.renumber(log, to);
+        if self.log.keeps_latest(log) {
+            // Numbers tell nothing about what is missing there.
+            if lost {
+                self.log.forget_values_until(log, to);
+            }
+            return;
+        }
         let channel = &name;
         let message = |from| {
             if lost {

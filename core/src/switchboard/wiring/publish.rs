@@ -34,7 +34,11 @@ impl Switchboard {
         if self.shared_settings(room).is_some() {
             self.enter_to_send(now);
             self.check_busy()?;
-            let ticket = self.relay_broadcast(room, message.into(), exclude, true)?;
+            if let Some(key) = message.key() {
+                self.check_key(room, key)?;
+            }
+            let draft = (message.into(), message.key());
+            let ticket = self.relay_broadcast(room, draft, exclude, true)?;
             return Ok(Publishing::Asked(ticket));
         }
         let receipt = self.broadcast_message(now, message, exclude)?;

@@ -18,6 +18,20 @@ use crate::{ConnectionId, Frame, Position, Time, check_name};
 /// Bytes of a message to a room beside its content, its sender and the room's name.
 const ENVELOPE: usize = 128;
 
+/// A message as it stands in the cluster's log.
+#[derive(Debug)]
+pub(super) struct Numbered<'a> {
+    /// What members get.
+    pub(super) frame: Frame,
+    /// The key whose value it is.
+    pub(super) key: Option<&'a str>,
+    pub(super) kind: Kind,
+    /// Users who do not get it.
+    pub(super) users: Vec<&'a str>,
+    /// What the history is to know.
+    pub(super) origin: Origin,
+}
+
 impl Switchboard {
     /// Returns whether the messages of a room go through the cluster.
     pub(super) fn is_relayed(&self, key: u32) -> bool {
@@ -54,17 +68,18 @@ impl Switchboard {
             exclude: if sent.echo { Vec::new() } else { vec![id] },
             awaited: false,
         };
-        let posted = self.relay(post, sent.draft(&sender), &[], &origin);
+        let draft = (sent.draft(&sender), sent.key);
+        let posted = self.relay(post, draft, &[], &origin);
         if let Err(error) = posted {
             self.send_failed(id, error, request, Some(&room));
         }
     }
 
-    /// Hands a message for a room that the nodes share to the cluster.
+    /// Hands a message for a room that the nodes share, and the key whose value it is, to the cluster.
     pub(super) fn broadcast_shared(
         &mut self,
         room: &str,
-        draft: Draft<'_>,
+        draft: (Draft<'_>, Option<&str>),
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
         if check_name(room, self.config.limits.name_bytes).is_err() {
@@ -82,7 +97,7 @@ impl Switchboard {
     pub(super) fn relay_broadcast(
         &mut self,
         room: &str,
-        draft: Draft<'_>,
+        draft: (Draft<'_>, Option<&str>),
         exclude: Exclude<'_>,
         awaited: bool,
     ) -> Result<u64, SendError> {
@@ -105,10 +120,13 @@ impl Switchboard {
     fn relay(
         &mut self,
         post: Post,
-        draft: Draft<'_>,
+        (draft, key): (Draft<'_>, Option<&str>),
         excluded_users: &[&str],
         origin: &Origin,
     ) -> Result<u64, SendError> {
+        if let Some(key) = key {
+            self.check_place(&post.room, key, draft.content)?;
+        }
         let json = draft.content.as_json();
         let sender = draft.sender.map_or(0, str::len);
         let bytes = json.len() + post.room.len() + sender + ENVELOPE;
@@ -126,6 +144,7 @@ impl Switchboard {
             request: request.as_deref(),
             excluded_users: excluded_users.to_vec(),
             excluded_sessions: sessions.iter().map(String::as_str).collect(),
+            key,
             uncompressed: draft.uncompressed,
             content: json.as_bytes(),
             ..Body::default()
@@ -181,13 +200,13 @@ impl Switchboard {
             let exclude: Vec<ConnectionId> = exclude.chain(ahead).collect();
             let sent = self.numbered(name, seq, body);
             match sent {
-                Some((frame, users, origin)) => {
-                    let users: Vec<&str> = users.iter().map(|user| &**user).collect();
+                Some(numbered) => {
                     let exclude = Exclude {
                         connections: &exclude,
-                        users: &users,
+                        users: &numbered.users,
                     };
-                    receipt = self.deliver_frame(key, seq, frame, exclude, origin);
+                    let to = excluded(&self.connections, &self.users, exclude);
+                    receipt = self.deliver_frame(key, seq, numbered, &to);
                 }
                 None => self.numbers_lost(key, (seq, seq), true),
             }
@@ -200,40 +219,57 @@ impl Switchboard {
         receipt
     }
 
-    fn deliver_frame(
+    pub(super) fn deliver_frame(
         &mut self,
         key: u32,
         seq: u64,
-        frame: Frame,
-        exclude: Exclude<'_>,
-        origin: Origin,
+        numbered: Numbered<'_>,
+        excluded: &[u32],
     ) -> Receipt {
-        let excluded = excluded(&self.connections, &self.users, exclude);
         let log = self.rooms.at(key).log;
         if self.log.next_seq(log) != seq {
             self.log.renumber(log, seq - 1);
         }
-        let published = self.log.publish_numbered(log, frame, &excluded, origin);
-        self.settle_published(log, Kind::Numbered, &published)
+        let Numbered {
+            frame,
+            origin,
+            key: name,
+            kind,
+            ..
+        } = numbered;
+        let published = match name {
+            Some(name) => self
+                .log
+                .publish_numbered_key(log, name, frame, kind, (excluded, origin)),
+            None => self.log.publish_numbered(log, frame, excluded, origin),
+        };
+        self.settle_published(log, kind, &published)
     }
 
-    /// Reads a message as it stands in the cluster's log: the frame for the members, users who do not
-    /// get it, and what the history is to know. `None` if it is no message, or too large for a queue.
-    pub(super) fn numbered(
+    /// Reads a message as it stands in the cluster's log. `None` if it is no message, or too large for a
+    /// queue.
+    pub(super) fn numbered<'a>(
         &mut self,
         name: &str,
         seq: u64,
-        body: &RoomBody,
-    ) -> Option<(Frame, Vec<Arc<str>>, Origin)> {
+        body: &'a RoomBody,
+    ) -> Option<Numbered<'a>> {
         let twin = body.twin();
         let body = Body::parse(body).ok()?;
+        let content = body.json()?;
+        let key = body.key.filter(|_| self.keeps_values(name));
+        let kind = match key {
+            None => Kind::Numbered,
+            Some(_) if content.is_null() => Kind::Removal,
+            Some(_) => Kind::Value,
+        };
         let draft = Draft {
-            content: body.json()?,
+            content,
             sender: body.sender,
             uncompressed: body.uncompressed,
             twin,
         };
-        let frame = draft.encode(&mut self.encoder, name, None, seq);
+        let frame = draft.encode(&mut self.encoder, name, key, seq);
         self.check_size(&frame).ok()?;
         self.counters.compressed(&frame);
         let hash = |text: &str| u64::from_str_radix(text, 16).unwrap_or(0);
@@ -246,8 +282,13 @@ impl Switchboard {
             request: body.request.map_or(0, hash),
             not_for: (!not_for.is_empty()).then(|| Box::new(not_for)),
         };
-        let users = body.excluded_users.iter().map(|&user| user.into());
-        Some((frame, users.collect(), origin))
+        Some(Numbered {
+            frame,
+            key,
+            kind,
+            users: body.excluded_users,
+            origin,
+        })
     }
 
     /// Tells whoever sent a message under which number it is in the room.

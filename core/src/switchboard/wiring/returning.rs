@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use super::relaying::Numbered;
 use super::switchboard::Switchboard;
 use crate::cluster::RoomBody;
 use crate::protocol::ServerMessage;
@@ -121,7 +122,7 @@ impl Switchboard {
         entries: impl Iterator<Item = (u64, &'a RoomBody)>,
     ) -> Vec<Missed> {
         let read = entries.map_while(|(seq, body)| {
-            let (frame, _, origin) = self.numbered(name, seq, body)?;
+            let Numbered { frame, origin, .. } = self.numbered(name, seq, body)?;
             Some(Missed { seq, frame, origin })
         });
         read.collect()

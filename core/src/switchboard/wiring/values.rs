@@ -64,6 +64,9 @@ impl Switchboard {
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
         self.check_key(room, key)?;
+        if self.shared_settings(room).is_some() {
+            return self.broadcast_shared(room, (draft, Some(key)), exclude);
+        }
         self.check_busy()?;
         let place = self.rooms.find_or_vacant(room);
         let place = place.unwrap_or_else(|vacant| self.create_room(vacant, room));

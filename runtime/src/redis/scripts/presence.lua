@@ -36,6 +36,6 @@ if #changes > 0 then
   if has_info then header = header .. '\t' .. table.concat(infos, '\t') end
   redis.call('PUBLISH', ARGV[8], header .. '\n' .. table.concat(changes, '\n'))
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[6])
+for _, key in ipairs({KEYS[1], KEYS[4], KEYS[5]}) do redis.call('PEXPIRE', key, ARGV[6]) end
 redis.call('PEXPIRE', KEYS[3], ARGV[7])
 return {'ok', epoch, version, #changes}

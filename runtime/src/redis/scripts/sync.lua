@@ -11,7 +11,7 @@
 -- order, whatever this epoch knew of the node.
 own = math.max(own, tonumber(ARGV[9]))
 redis.call('HSET', KEYS[1], 'o:' .. ARGV[3], ARGV[4] .. ' ' .. own)
-redis.call('PEXPIRE', KEYS[1], ARGV[8])
+for _, key in ipairs({KEYS[1], KEYS[4], KEYS[5]}) do redis.call('PEXPIRE', key, ARGV[8]) end
 local entries = {}
 if epoch == ARGV[5] and tonumber(ARGV[7]) > 0 then
   entries = redis.pcall('XRANGE', KEYS[2], string.format('%.0f-0', tonumber(ARGV[6]) + 1), '+', 'COUNT', ARGV[7])

@@ -19,6 +19,14 @@ pub(in crate::cluster) struct Read {
     pub(in crate::cluster) cut: bool,
 }
 
+impl Read {
+    /// Returns whether it has all messages from a position on, up to where it was cut.
+    fn is_all_from(&self, epoch: &Arc<str>, seq: u64) -> bool {
+        let first = self.entries.first().map(|entry| entry.seq);
+        *epoch == self.epoch && (self.seq <= seq || first == Some(seq + 1))
+    }
+}
+
 impl Room {
     /// A message arrived. Returns whether the log has to be read.
     pub(in crate::cluster) fn arrived(
@@ -89,6 +97,16 @@ impl Room {
         };
         match &self.position {
             None => {
+                self.position = Some((Arc::clone(&read.epoch), read.seq));
+                self.tell(PositionKind::Start, cx);
+            }
+            // The values that were missed are read at once, rather than one after the other.
+            Some((epoch, seq)) if self.keeps_values() && !read.is_all_from(epoch, *seq) => {
+                if *epoch != read.epoch {
+                    unclear = self.buffer.has_other_than(&[&read.epoch, epoch]);
+                    cx.figures.epochs += 1;
+                }
+                until = read.seq;
                 self.position = Some((Arc::clone(&read.epoch), read.seq));
                 self.tell(PositionKind::Start, cx);
             }

@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::cluster::answer::Appended;
 use crate::cluster::machine::context::Context;
 use crate::cluster::machine::output::{Fate, Output, Ticket};
 use crate::cluster::room_body::RoomBody;
@@ -129,12 +130,27 @@ impl Outbox {
         Some((first, bodies))
     }
 
-    /// The first messages are in the log, in this epoch and with these numbers.
-    pub(in crate::cluster) fn answered(&mut self, epoch: &Arc<str>, numbers: &[Option<u64>]) {
-        for number in numbers {
-            let place = number.map(|number| (Arc::clone(epoch), number));
-            self.leave(place);
+    /// The first messages have been dealt with in this epoch. Returns those that are not kept, and so are
+    /// not in the log.
+    pub(in crate::cluster) fn answered(
+        &mut self,
+        epoch: &Arc<str>,
+        fates: &[Appended],
+    ) -> Vec<Ticket> {
+        let mut not_kept = Vec::new();
+        for fate in fates {
+            match fate {
+                Appended::Numbered(number) => self.leave(Some((Arc::clone(epoch), *number))),
+                Appended::Before => self.leave(None),
+                Appended::NotKept => {
+                    if let Some(handed) = self.handed.pop_front() {
+                        self.bytes -= handed.body.len();
+                        not_kept.push(handed.ticket);
+                    }
+                }
+            }
         }
+        not_kept
     }
 
     /// The broker has the messages up to this one.

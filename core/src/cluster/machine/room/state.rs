@@ -19,6 +19,7 @@ use super::outbox::{Outbox, settle};
 use super::seats::Seats;
 use crate::Time;
 use crate::cluster::RoomBody;
+use crate::cluster::answer::Appended;
 use crate::cluster::machine::config::{Order, RoomTerms, WhenDown};
 use crate::cluster::machine::context::Context;
 use crate::cluster::machine::output::{Fate, Output, PositionKind, Ticket};
@@ -101,6 +102,11 @@ impl Room {
     /// Somebody here is in it, or was a while ago: what happens in it is followed.
     pub(in crate::cluster) fn is_entered(&self) -> bool {
         self.stage != Stage::Absent
+    }
+
+    /// The latest value of each key is kept.
+    pub(super) fn keeps_values(&self) -> bool {
+        self.terms.keys > 0
     }
 
     /// The epoch and number after which the log is to be read.
@@ -220,14 +226,17 @@ impl Room {
         self.nobody_waits(cx);
     }
 
-    /// The first messages that were handed over are in the log.
+    /// The first messages that were handed over have been dealt with.
     pub(in crate::cluster) fn appended(
         &mut self,
         epoch: &Arc<str>,
-        numbers: &[Option<u64>],
+        fates: &[Appended],
         cx: &mut Context<'_>,
     ) {
-        self.outbox.answered(epoch, numbers);
+        for ticket in self.outbox.answered(epoch, fates) {
+            let fate = Fate::NotKept;
+            cx.tell(Output::Published { ticket, fate });
+        }
         if !self.is_entered() {
             settle(self.outbox.settle_all(), cx);
         }
@@ -250,13 +259,18 @@ impl Room {
     pub(in crate::cluster) fn go_alone(&mut self, epoch: Arc<str>, cx: &mut Context<'_>) {
         self.untold = true;
         self.buffer.clear();
+        let mut seq = 0;
+        if self.keeps_values() {
+            // The values that are here keep their numbers, and those of the broker are read anew later.
+            seq = self.position.take().map_or(0, |(_, seq)| seq);
+        }
         cx.tell(Output::Position {
             room: Arc::clone(&self.name),
             epoch: Arc::clone(&epoch),
-            seq: 0,
+            seq,
             kind: PositionKind::Local,
         });
-        self.stage = Stage::Alone(epoch, 0);
+        self.stage = Stage::Alone(epoch, seq);
         let waiting: Vec<_> = self.outbox.take_waiting().collect();
         for it in waiting {
             self.deliver_alone(it.ticket, it.body, cx);

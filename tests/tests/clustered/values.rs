@@ -1,0 +1,219 @@
+//! The latest value of each key, on several nodes.
+
+use std::time::Duration;
+
+use switchboard_core::{ConnectionId, WhenDown};
+use switchboard_tests::broker::{Kept, Key, SimRedis};
+
+use crate::node::{KEYED, Node, broker};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Two nodes; ann is in the keyed room of the first one.
+struct Pair {
+    redis: SimRedis,
+    one: Node,
+    other: Node,
+    ann: ConnectionId,
+}
+
+fn pair() -> Pair {
+    let mut redis = broker();
+    let mut one = Node::start(&mut redis, "a", WhenDown::Alone);
+    let other = Node::start(&mut redis, "b", WhenDown::Alone);
+    let ann = one.comes(&mut redis, "ann", None);
+    one.enters(&mut redis, ann, KEYED);
+    assert_eq!(one.told_of_keys(ann), ["at 0 latest"]);
+    Pair {
+        redis,
+        one,
+        other,
+        ann,
+    }
+}
+
+impl Pair {
+    fn sets(&mut self, key: &str, value: &str) {
+        self.one.sets(&mut self.redis, self.ann, key, value);
+        self.other.runs(&mut self.redis);
+    }
+
+    /// A client comes to the second node, and enters the room.
+    fn comes(&mut self, user: &str) -> (ConnectionId, Vec<String>) {
+        let id = self.other.comes(&mut self.redis, user, None);
+        self.other.enters(&mut self.redis, id, KEYED);
+        (id, self.other.told_of_keys(id))
+    }
+
+    fn passes(&mut self, time: Duration) {
+        let mut left = time;
+        while !left.is_zero() {
+            let step = left.min(SECOND / 10);
+            left -= step;
+            for node in [&mut self.one, &mut self.other] {
+                node.passes(&mut self.redis, step);
+            }
+            self.one.runs(&mut self.redis);
+        }
+    }
+}
+
+#[test]
+fn who_joins_on_another_node_gets_the_latest_value_of_each_key() {
+    let mut it = pair();
+    for (key, value) in [
+        ("a", "1"),
+        ("b", "2"),
+        ("a", "3"),
+        ("c", "4"),
+        ("b", "null"),
+    ] {
+        it.sets(key, value);
+    }
+    let acks = ["ack 1", "ack 2", "ack 3", "ack 4", "ack 5"];
+    assert_eq!(it.one.told_of_keys(it.ann), acks);
+    let (bob, told) = it.comes("bob");
+    assert_eq!(told, ["at 5 latest", "3 a 3", "4 c 4"]);
+    it.sets("a", "5");
+    it.sets("c", "null");
+    assert_eq!(it.other.told_of_keys(bob), ["6 a 5", "7 c null"]);
+    let (_, told) = it.comes("cem");
+    assert_eq!(told, ["at 7 latest", "6 a 5"]);
+}
+
+/// The log of the room keeps a hundred messages at least, and is trimmed by ten.
+#[test]
+fn values_outlive_the_log_of_the_room() {
+    let mut it = pair();
+    it.sets("a", "\"first\"");
+    for value in 0..150 {
+        it.sets("b", &value.to_string());
+    }
+    let (_, told) = it.comes("bob");
+    assert_eq!(told, ["at 151 latest", "1 a first", "151 b 149"]);
+}
+
+#[test]
+fn the_application_sets_values_on_a_node_where_nobody_is_in_the_room() {
+    let mut it = pair();
+    it.other.publishes(&mut it.redis, "a", "1");
+    it.other.publishes(&mut it.redis, "b", "2");
+    it.other.publishes(&mut it.redis, "a", "null");
+    it.one.runs(&mut it.redis);
+    let told = it.one.told_of_keys(it.ann);
+    assert_eq!(told, ["1 a 1", "2 b 2", "3 a null"]);
+}
+
+#[test]
+fn one_key_more_than_the_room_may_have_is_refused_wherever_it_is_set() {
+    let mut it = pair();
+    for key in ["a", "b", "c"] {
+        it.sets(key, "1");
+    }
+    it.one.told_of_keys(it.ann);
+    it.sets("d", "1");
+    assert_eq!(it.one.told_of_keys(it.ann), ["limit_exceeded"]);
+    // This node does not know the keys.
+    it.other.publishes(&mut it.redis, "d", "1");
+    it.sets("a", "2");
+    it.sets("b", "null");
+    it.sets("d", "3");
+    assert_eq!(it.one.told_of_keys(it.ann), ["ack 4", "ack 5", "ack 6"]);
+    let (_, told) = it.comes("bob");
+    assert_eq!(told, ["at 6 latest", "3 c 1", "4 a 2", "6 d 3"]);
+}
+
+#[test]
+fn a_node_that_missed_more_than_the_log_has_gives_its_members_the_present_values() {
+    let mut it = pair();
+    it.sets("a", "1");
+    it.sets("b", "1");
+    let (bob, told) = it.comes("bob");
+    assert_eq!(told, ["at 2 latest", "1 a 1", "2 b 1"]);
+    it.other.is_cut_off(&mut it.redis);
+    it.sets("a", "null");
+    for value in 0..150 {
+        it.sets("c", &value.to_string());
+    }
+    it.other.connects_anew(&mut it.redis);
+    it.other.runs(&mut it.redis);
+    let told = it.other.told_of_keys(bob);
+    assert_eq!(told, ["at 153 latest", "2 b 1", "153 c 149"]);
+    it.sets("b", "2");
+    assert_eq!(it.other.told_of_keys(bob), ["154 b 2"]);
+}
+
+#[test]
+fn a_node_that_missed_a_little_gives_its_members_just_that() {
+    let mut it = pair();
+    it.sets("a", "1");
+    let (bob, _) = it.comes("bob");
+    it.other.is_cut_off(&mut it.redis);
+    it.sets("a", "null");
+    it.sets("b", "2");
+    it.other.connects_anew(&mut it.redis);
+    it.other.runs(&mut it.redis);
+    assert_eq!(it.other.told_of_keys(bob), ["2 a null", "3 b 2"]);
+}
+
+#[test]
+fn nodes_set_the_values_again_that_the_broker_has_lost() {
+    let mut it = pair();
+    it.sets("a", "1");
+    it.sets("b", "2");
+    let (bob, _) = it.comes("bob");
+    it.one.told_of_keys(it.ann);
+    it.redis.restart(Kept::Nothing);
+    it.redis.load_scripts();
+    it.one.connects_anew(&mut it.redis);
+    it.other.connects_anew(&mut it.redis);
+    it.passes(2 * SECOND);
+    let told = it.one.told_of_keys(it.ann);
+    assert_eq!(told, ["at 0 latest", "1 a 1", "2 b 2"]);
+    // The other node came later, and had nothing to add.
+    let told = it.other.told_of_keys(bob);
+    assert_eq!(told, ["at 2 latest", "1 a 1", "2 b 2"]);
+    it.sets("a", "3");
+    let mut third = Node::start(&mut it.redis, "c", WhenDown::Alone);
+    let cem = third.comes(&mut it.redis, "cem", None);
+    third.enters(&mut it.redis, cem, KEYED);
+    let told = third.told_of_keys(cem);
+    assert_eq!(told, ["at 3 latest", "2 b 2", "3 a 3"]);
+}
+
+#[test]
+fn values_that_the_broker_has_evicted_are_set_again() {
+    let mut it = pair();
+    it.sets("a", "1");
+    it.sets("b", "2");
+    it.one.told_of_keys(it.ann);
+    it.redis.evict(&Key::Values(KEYED.to_owned()));
+    let (bob, _) = it.comes("bob");
+    it.passes(2 * SECOND);
+    let told = it.other.told_of_keys(bob);
+    assert_eq!(told.last().map(String::as_str), Some("2 b 2"));
+    let (_, told) = it.comes("cem");
+    assert_eq!(told, ["at 2 latest", "1 a 1", "2 b 2"]);
+}
+
+#[test]
+fn a_node_on_its_own_keeps_the_values_and_has_those_of_the_others_when_it_is_back() {
+    let mut it = pair();
+    it.sets("a", "1");
+    it.sets("b", "2");
+    it.one.told_of_keys(it.ann);
+    it.one.is_cut_off(&mut it.redis);
+    it.passes(4 * SECOND);
+    it.sets("a", "\"alone\"");
+    assert_eq!(it.one.told_of_keys(it.ann), ["at 2 latest", "ack 3"]);
+    let bob = it.one.comes(&mut it.redis, "bob", None);
+    it.one.enters(&mut it.redis, bob, KEYED);
+    let told = it.one.told_of_keys(bob);
+    assert_eq!(told, ["at 3 latest", "2 b 2", "3 a alone"]);
+    it.other.publishes(&mut it.redis, "c", "4");
+    it.one.connects_anew(&mut it.redis);
+    it.passes(SECOND);
+    let present = ["at 3 latest", "1 a 1", "2 b 2", "3 c 4"];
+    assert_eq!(it.one.told_of_keys(bob), present);
+    assert_eq!(it.one.told_of_keys(it.ann), present);
+}
