@@ -197,7 +197,8 @@ fn a_full_address_is_explained_by_its_seats_or_its_rate() {
     });
     let ip = world.new_address();
     let last = ["ann", "bob", "cyd"].map(|user| world.tries_from(ip, user, ""))[2];
-    assert_eq!(why(&mut world, last), told("ip_limit", "rates.connects"));
+    let limited = ("ip_limit".into(), "rates.connects".into(), None, Some(2));
+    assert_eq!(why(&mut world, last), limited);
 }
 
 #[test]

@@ -22,7 +22,8 @@ fn the_statistics_have_the_keys_of_stats_json() {
         json!({
             "total_connections": 0, "max_connections": 10_000, "capacity_percent": 0.0,
             "active_rooms": 0, "active_lobbies": 0, "users": 0, "pending_handshakes": 0,
-            "closing": 0, "disconnecting": 0, "queued_bytes": 0, "opened": 0, "messages_in": 0, "messages_out": 0,
+            "closing": 0, "disconnecting": 0, "queued_bytes": 0, "opened": 0,
+            "opened_streams": 0, "messages_in": 0, "messages_out": 0,
             "bytes_in": 0, "bytes_out": 0, "dropped": {},
             "closes": {}, "refused": {}, "rtt_ms": {"p50": 0.0, "p99": 0.0}, "uptime_s": 0.0,
             "history": {"rooms": 0, "messages": 0, "bytes": 0},
