@@ -22,6 +22,8 @@ pub(super) struct Place {
     at: Option<(u32, u64)>,
     /// Numbers above that which are its own messages.
     own: BTreeSet<u64>,
+    /// The numbers of its own messages, by epoch, of which it was told while it was in the room.
+    acked: BTreeSet<(u32, u64)>,
     /// How far it has come in each epoch.
     pub(super) known: BTreeMap<u32, u64>,
     /// The same since it came in last.
@@ -62,6 +64,7 @@ impl Place {
         self.users = None;
         self.count = 0;
         self.own.clear();
+        self.acked.clear();
         self.stay.clear();
     }
 
@@ -89,12 +92,18 @@ impl Place {
 
     /// A number is its own message.
     pub(super) fn owns(&mut self, seq: u64) {
-        if let Some((_, at)) = self.at
+        if let Some((epoch, at)) = self.at
             && seq > at
         {
+            self.acked.insert((epoch, seq));
             self.own.insert(seq);
             self.moves_to(at);
         }
+    }
+
+    /// Whether it was told that a number is its own message.
+    pub(super) fn has_acked(&self, epoch: u32, seq: u64) -> bool {
+        self.acked.contains(&(epoch, seq))
     }
 
     /// It has everything up to this number.

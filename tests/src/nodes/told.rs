@@ -126,9 +126,10 @@ impl World {
     ) {
         let place = &self.clients[c as usize].places[room];
         let before = place.stay.get(&epoch).copied().map(|mut before| {
-            // The last ones were not meant for it.
+            // The last ones were not meant for it, or are its own.
             let is_kept = |seq| Some(self.is_kept_from(c, self.oracle.at(epoch, seq)?));
-            while before < seq && is_kept(before + 1) == Some(true) {
+            let is_had = |seq| is_kept(seq) == Some(true) || place.has_acked(epoch, seq);
+            while before < seq && is_had(before + 1) {
                 before += 1;
             }
             before
