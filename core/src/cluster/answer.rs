@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::command::BrokerTime;
+use super::command::{BrokerTime, Info};
 use super::room_body::RoomBody;
 
 /// What became of a command: an answer, or the reason why it was not applied.
@@ -172,9 +172,6 @@ pub struct Occupant {
     /// What is told of the user beside the name.
     pub info: Info,
 }
-
-/// What is told of a user in a room beside the name: JSON in one line; nothing of most users.
-pub type Info = Option<Arc<str>>;
 
 /// A message in a room's log.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::answer::Info;
+/// What is told of a user in a room beside the name: JSON in one line; nothing of most users.
+pub type Info = Option<Arc<str>>;
 
 /// One question of a node to the broker, answered by one [`Answer`](super::Answer).
 ///

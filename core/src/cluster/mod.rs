@@ -13,12 +13,12 @@ mod push;
 mod room_body;
 
 pub use self::answer::{
-    Answer, Appended, Claim, Done, Entry, Failure, Info, Occupant, OccupantList, Peer, Reached,
+    Answer, Appended, Claim, Done, Entry, Failure, Occupant, OccupantList, Peer, Reached,
     RoomPosition,
 };
 pub use self::body::{BadBody, Body, Form};
 pub use self::command::{
-    Append, Beat, BrokerTime, Channel, Command, Direct, Keep, Kick, Login, Logout, Lookup,
+    Append, Beat, BrokerTime, Channel, Command, Direct, Info, Keep, Kick, Login, Logout, Lookup,
     Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Values, Writer,
 };
 pub use self::machine::{

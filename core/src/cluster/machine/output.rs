@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::ConnectionId;
-use crate::cluster::answer::{Entry, Failure, Info};
+use crate::cluster::answer::{Entry, Failure};
+use crate::cluster::command::Info;
 use crate::cluster::command::{Channel, Command};
 use crate::cluster::room_body::RoomBody;
 

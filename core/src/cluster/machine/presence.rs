@@ -9,7 +9,8 @@ use super::output::Output;
 use super::room::{Change, Room, Told};
 use super::timers::Timer;
 use crate::Time;
-use crate::cluster::answer::{Info, OccupantList};
+use crate::cluster::answer::OccupantList;
+use crate::cluster::command::Info;
 use crate::cluster::command::{Command, Occupants, Presence, Writer};
 
 impl Cluster {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::answer::{Info, OccupantList};
+use crate::cluster::answer::OccupantList;
+use crate::cluster::command::Info;
 
 /// Users, and what is told of each.
 pub(super) type Users = BTreeMap<Arc<str>, Info>;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use super::listed::{Change, Listed, Place, Row, Rows, Users};
 use super::own::{Own, Writing};
 use crate::Time;
-use crate::cluster::answer::{Info, OccupantList};
+use crate::cluster::answer::OccupantList;
+use crate::cluster::command::Info;
 use crate::cluster::machine::registrations::Registrations;
 
 /// Changes that are kept while the list is not known.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::listed::{Listed, Rows, Users};
-use crate::cluster::answer::Info;
+use crate::cluster::command::Info;
 
 /// Users in one command.
 const USERS: usize = 1000;
