@@ -1,7 +1,24 @@
 //! State that a task has only at times.
 
-use super::task::Leftover;
-use crate::node::{Arrival, Farewell};
+use crate::node::{Arrival, Farewell, Held, Shared};
+
+/// Bytes that were read and not used yet.
+pub(super) struct Leftover {
+    pub(super) bytes: Vec<u8>,
+    pub(super) at: usize,
+    _held: Held,
+}
+
+impl Leftover {
+    pub(super) fn new(shared: &Shared, bytes: Vec<u8>) -> Self {
+        let held = shared.backlog.hold(bytes.capacity());
+        Self {
+            bytes,
+            at: 0,
+            _held: held,
+        }
+    }
+}
 
 /// One pointer, and no heap memory while there is nothing.
 #[derive(Default)]

@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 use switchboard_core::session::Turn;
 use switchboard_core::{Event, ReadMode};
 
+use super::cold::Leftover;
 use super::locking::Locking;
-use super::task::{Leftover, Task};
+use super::task::Task;
 use crate::listen::Listen;
 use crate::net::Socket;
 

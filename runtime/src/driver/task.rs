@@ -10,31 +10,13 @@ use switchboard_core::{ConnectionId, Event};
 
 use super::Host;
 use super::calls::Hook;
-use super::cold::Cold;
+use super::cold::{Cold, Leftover};
 use super::locking::Locking;
 use crate::listen::Listen;
 use crate::net::{AnySocket, NoSocket, Socket};
-use crate::node::{Arrival, Arrived, BLOCKED, CHANGED, End, Held, Link, ROOMS, Shared};
+use crate::node::{Arrival, Arrived, BLOCKED, CHANGED, End, Link, ROOMS};
 use crate::shield::shielded;
 use crate::sync::Arc;
-
-/// Bytes that were read and not used yet.
-pub(super) struct Leftover {
-    pub(super) bytes: Vec<u8>,
-    pub(super) at: usize,
-    _held: Held,
-}
-
-impl Leftover {
-    pub(super) fn new(shared: &Shared, bytes: Vec<u8>) -> Self {
-        let held = shared.backlog.hold(bytes.capacity());
-        Self {
-            bytes,
-            at: 0,
-            _held: held,
-        }
-    }
-}
 
 /// The task of one connection.
 pub(crate) struct Task<R: Listen> {
