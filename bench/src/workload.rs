@@ -224,7 +224,8 @@ impl Workload {
         Duration::from_secs(match self {
             Self::Heartbeats => 1,
             Self::Idle => 5,
-            _ => 25,
+            // A slow server's turn may take longer than a ping of another may wait.
+            _ => 600,
         })
     }
 
