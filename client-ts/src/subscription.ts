@@ -97,27 +97,43 @@ export class Subscription<T = unknown, P = unknown> extends Emitter<Subscription
   }
 
   /** Iterates over further messages until the subscription is closed. A slow reader gets what waits, then `overflow`. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Message<T>, void, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Message<T>> {
     const buffer: Message<T>[] = [];
-    let wake: (() => void) | undefined;
-    let full = false;
+    const waiting: (() => void)[] = [];
+    let isFull = false;
+    let isOver = false;
+    const wake = (): void => waiting.splice(0).forEach((one) => one());
     const off = [
       this.on('message', (message) => {
-        full ||= buffer.length >= Limit.Unread;
-        if (!full) buffer.push(message);
-        wake?.();
+        isFull ||= buffer.length >= Limit.Unread;
+        if (!isFull) buffer.push(message);
+        wake();
       }),
-      this.on('status', () => wake?.()),
+      this.on('status', wake),
     ];
-    try {
-      for (;;) {
-        if (buffer.length) yield buffer.shift()!;
-        else if (full) throw new SwitchboardError('overflow');
-        else if (this.status === 'closed') return;
-        else await new Promise<void>((resolve) => { wake = resolve; });
+    const end = (): void => {
+      isOver = true;
+      off.forEach((one) => one());
+      wake();
+    };
+    const next = async (): Promise<IteratorResult<Message<T>, undefined>> => {
+      while (!isOver) {
+        const value = buffer.shift();
+        if (value) return { value };
+        if (isFull || this.status === 'closed') {
+          end();
+          if (isFull) throw new SwitchboardError('overflow');
+        } else await new Promise<void>((resolve) => waiting.push(resolve));
       }
-    } finally {
-      off.forEach((end) => end());
-    }
+      return { value: undefined, done: true };
+    };
+    return {
+      next,
+      return: () => {
+        end();
+        return next();
+      },
+      [Symbol.asyncIterator]() { return this; },
+    };
   }
 }

@@ -110,6 +110,26 @@ describe('channels', () => {
     assert.deepEqual(seen, [1, 2]);
   });
 
+  it('for await that is ended from outside ends at once, while it waits for a message', async () => {
+    const client = make();
+    const sub = client.subscribe('a');
+    FakeSocket.last.welcome().letIn();
+    const messages = sub[Symbol.asyncIterator]();
+    const next = messages.next();
+    await settle();
+    const ended = messages.return();
+    let told = 0;
+    for (const promise of [next, ended]) promise.then(() => { told += 1; });
+    await settle();
+    assert.equal(told, 2, 'without another message');
+    assert.deepEqual(await next, { done: true, value: undefined });
+    FakeSocket.last.receive({ type: 'message', channel: 'a', content: 1, seq: 1 });
+    assert.deepEqual(await messages.next(), { done: true, value: undefined });
+    const unused = sub[Symbol.asyncIterator]();
+    assert.deepEqual(await unused.return(), { done: true, value: undefined });
+    assert.deepEqual(await unused.next(), { done: true, value: undefined });
+  });
+
   it('for await that is read too slowly gives what waits, and then fails', async () => {
     const client = make();
     const sub = client.subscribe('a');
