@@ -4,12 +4,13 @@ import { emit, Ms, NEVER, send } from './context.js';
 import { DEFAULTS, type Config, type Frame, type Post } from './events.js';
 import { isLost, ping, silenceAt } from './liveness.js';
 import { drop, hold, isEarly, reject, to, transmit } from './messages.js';
+import { given } from './given.js';
 import type { Position } from './place.js';
 import { answerBy, enterChannels, reportLate, retry } from './requests.js';
 
-export function newMachine(options: Partial<Config>): Machine {
+export function newMachine(options: { [K in keyof Config]?: Config[K] | undefined }): Machine {
   return {
-    ...DEFAULTS, ...options, _now: 0, _actions: [], _nextId: 1,
+    ...DEFAULTS, ...given(options) as Partial<Config>, _now: 0, _actions: [], _nextId: 1,
     _phase: Phase.Idle, _endsAt: NEVER, _lastClose: null, _isOnline: true,
     _attempts: 0, _tries: 0, _stableAt: NEVER, _wanted: 'connect', _refreshAt: NEVER,
     _silence: NEVER, _heardAt: 0, _pingedAt: 0, _probeUntil: NEVER,

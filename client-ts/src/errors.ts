@@ -8,7 +8,7 @@ export class SwitchboardError extends Error {
    *   `bad_content` (cannot be encoded as JSON), `stopped`, `overflow`
    * @param frame the server's `error`, if there is one
    */
-  constructor(readonly code: string, readonly frame?: Frame, message?: string, cause?: unknown) {
-    super(message ?? frame?.message ?? code, { cause });
+  constructor(readonly code: string, readonly frame?: Frame, cause?: unknown) {
+    super(frame?.message ?? code, { cause });
   }
 }

@@ -2,6 +2,8 @@ import { cancel, join, measure, part, post, start, startOver, stop } from './com
 import { Emitter } from './emitter.js';
 import { SwitchboardError } from './errors.js';
 import type { Frame, Post, State } from './events.js';
+import { given } from './given.js';
+import type { Presence } from './presence.js';
 import { Subscription, type SubscribeOptions } from './subscription.js';
 import { encode, toText, utf8 } from './text.js';
 import type { AnyMethods, InfoOf, MessageOf, Method } from './topics.js';
@@ -50,6 +52,9 @@ export interface PublishOptions extends SendOptions {
 
 let unnumbered = 0;
 
+/** A request before it is encoded. */
+type Posted = Post extends infer P ? P extends Post ? Omit<P, 'bytes'> : never : never;
+
 type Waiter = [resolve: (value: never) => void, reject: (reason: unknown) => void];
 
 /** A connection to a Switchboard server that reconnects, unless the close code forbids it. */
@@ -63,10 +68,11 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
   readonly #waiters = new Map<number, Waiter>();
 
   /** Throws if there is no WebSocket, or `url` or a protocol is invalid; with `autoConnect: false`, `connect()` throws instead. */
-  constructor(url: Url, options: Options = {}) {
+  constructor(url: Url, options?: Options | null) {
     super();
-    const { signal, autoConnect = true } = options;
-    this.#transport = (options._transport ?? createTransport)(url, options, (notice) => this.#take(notice), (error) => this._emit('error', error));
+    const all = given(options);
+    const { signal, autoConnect = true, _transport = createTransport } = all;
+    this.#transport = _transport(url, all, (notice) => this.#take(notice), (error) => this._emit('error', error));
     if (autoConnect && !signal?.aborted) this.connect();
     whenAborted(signal, () => this.close());
   }
@@ -89,7 +95,8 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
   ping(): void { this.#transport._run(measure); }
 
   /** Subscribes to a channel, now and on every connection, until its last use is closed. */
-  subscribe<K extends keyof Topics & string>(channel: K, { signal, since, last }: SubscribeOptions = {}): Subscription<MessageOf<Topics[K]>, InfoOf<Topics[K]>> {
+  subscribe<K extends keyof Topics & string>(channel: K, options?: SubscribeOptions | null): Subscription<MessageOf<Topics[K]>, InfoOf<Topics[K]>> {
+    const { signal, since, last } = given(options);
     const uses = this.#channels.get(channel) ?? new Set();
     let off = (): void => {};
     const subscription = new Subscription<MessageOf<Topics[K]>, InfoOf<Topics[K]>>(channel, () => {
@@ -111,32 +118,32 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
   }
 
   /** Sends to a channel. The promise resolves with the message's `seq` once the server has acknowledged it; with 0 if it is volatile. */
-  publish<K extends keyof Topics & string>(channel: K, content: MessageOf<Topics[K]>, { signal, ...options }: PublishOptions = {}): Promise<number> {
-    return this.#post({ ...options, type: 'publish', channel, content, bytes: 0 }, signal);
+  publish<K extends keyof Topics & string>(channel: K, content: MessageOf<Topics[K]>, options?: PublishOptions | null): Promise<number> {
+    return this.#post({ type: 'publish', channel, content }, options);
   }
 
   /** Sends to all connections of a user. The promise resolves with their number. */
-  direct(to: string, content: unknown, { signal, ...options }: SendOptions = {}): Promise<number> {
-    return this.#post({ ...options, type: 'direct', to, content, bytes: 0 }, signal);
+  direct(to: string, content: unknown, options?: SendOptions | null): Promise<number> {
+    return this.#post({ type: 'direct', to, content }, options);
   }
 
   /** Calls a method of the server's application. The promise resolves with its result. */
-  call<K extends keyof Methods & string>(method: K, params: Parameters<Methods[K]>[0] = null, { signal, ...options }: SendOptions = {}): Promise<Awaited<ReturnType<Methods[K]>>> {
-    return this.#post({ ...options, type: 'call', method, content: params, bytes: 0 }, signal);
+  call<K extends keyof Methods & string>(method: K, params: Parameters<Methods[K]>[0] = null, options?: SendOptions | null): Promise<Awaited<ReturnType<Methods[K]>>> {
+    return this.#post({ type: 'call', method, content: params }, options);
   }
 
-  #post<R>(event: Post, signal: AbortSignal | undefined): Promise<R> {
+  #post<R>(what: Posted, options?: SendOptions | null): Promise<R> {
+    const { signal, ...how } = given(options);
     let off: (() => void) | undefined;
     const promise = new Promise<R>((resolve, reject) => {
       if (signal?.aborted) throw new SwitchboardError('aborted');
-      event.content = encode(event.content);
+      const event = { ...how, ...what, content: encode(what.content) };
       const id = this.#transport._nextId();
       // The event is slightly larger than the message will be.
-      event.bytes = utf8(toText({ ...event, id })).length;
-      const waits = this.#transport._buffered(event.bytes);
-      if (waits) throw new SwitchboardError('queue_full', undefined, `${waits} bytes wait for the network`);
+      const bytes = utf8(toText({ ...event, id })).length;
+      if (this.#transport._isFull(bytes)) throw new SwitchboardError('queue_full');
       this.#waiters.set(id, [resolve, reject]);
-      this.#transport._run(post, event);
+      this.#transport._run(post, { ...event, bytes });
       off = whenAborted(signal, () => {
         this.#transport._run(cancel, id);
         // It may have been sent; its result is ignored.
@@ -158,19 +165,22 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
     switch (notice.type) {
       case 'state':
         this.state = notice.state;
-        for (const channel of this.#channels.keys()) this.#each(channel, (one) => one._mark('pending'));
+        this.#epochs.clear();
+        for (const uses of this.#channels.values()) for (const one of uses) one._mark('pending');
         return this._emit('state', this.state);
       case 'done': return this.#settle(notice.id)?.[0](notice.value as never);
       case 'failed': return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
       case 'rtt': return this._emit(notice.type, notice.ms);
+      case 'deliver': return this.#deliver(notice.frame, notice.presence);
       case 'entered': return this.#each(notice.channel, (one) => one._mark('active', notice.presence as never));
-      case 'gap': case 'epoch': case 'refused': case 'unanswered':
-        return this.#each(notice.channel, (one) => {
-          if (notice.type === 'refused') one._mark('refused');
-          one._emit(notice.type, notice);
-        });
     }
-    const { frame, presence } = notice;
+    this.#each(notice.channel, (one) => {
+      if (notice.type === 'refused') one._mark('refused');
+      one._emit(notice.type, notice);
+    });
+  }
+
+  #deliver(frame: Frame, presence?: Presence): void {
     const { type, channel, id } = frame;
     if (type === 'subscribed') this.#epochs.set(channel, frame.epoch);
     if (type === 'message') frame.id = `${frame.epoch = this.#epochs.get(channel)}.${frame.seq ?? (unnumbered -= 1)}`;
@@ -179,7 +189,7 @@ export class Switchboard<Topics extends object = Record<string, unknown>, Method
       if (type === 'unsubscribed' && id === undefined) one._mark('refused');
       if (presence && one.status === 'active') one.presence = presence as never;
       // Frames of the application may have the names of events.
-      if (['message', 'presence', 'subscribed'].includes(type)) one._emit(type as never, frame as never);
+      if (/^(message|presence|subscribed)$/.test(type)) one._emit(type as never, frame as never);
     });
     if (type === 'direct' || type === 'error') this._emit(type, frame);
     this._emit('frame', frame);

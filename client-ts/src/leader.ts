@@ -109,8 +109,7 @@ export function createLeader(address: Url, options: Options, send: (to: string, 
   }
 
   function request(tab: string, id: number, event: Post): void {
-    const waits = inner._buffered(event.bytes);
-    if (waits) return notify(tab, { type: 'failed', id, code: 'queue_full', frame: undefined });
+    if (inner._isFull(event.bytes)) return notify(tab, { type: 'failed', id, code: 'queue_full', frame: undefined });
     owners.set(inner._nextId(), { tab, id, event });
     inner._run(post, event);
   }

@@ -38,11 +38,10 @@ export function silenceAt(m: Liveness): number { return m._probeUntil === NEVER 
 export function isLost(m: Liveness & Context): boolean {
   const now = m._now;
   if (silenceAt(m) > now) return false;
-  if (m._probeUntil === NEVER) ping(m, Ms.Pong);
-  else if (now - m._probeUntil > Ms.Stall && !m._overslept) {
-    // This host slept, so probe before judging.
-    m._overslept = true;
-    ping(m, Ms.Probe);
-  } else return true;
+  // This host slept, so probe before judging.
+  const overslept = !m._overslept && now - m._probeUntil > Ms.Stall;
+  if (m._probeUntil < NEVER && !overslept) return true;
+  m._overslept = overslept;
+  ping(m, overslept ? Ms.Probe : Ms.Pong);
   return false;
 }

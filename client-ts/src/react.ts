@@ -12,14 +12,15 @@ export interface ProviderProps {
   /** The URL. Where it is another one, there is another client; a function is called for each attempt. */
   url?: Url | undefined;
   /** Options of the client, read when there is a new one; of `getToken`, the latest is called. */
-  options?: Options | undefined;
+  options?: Options | null | undefined;
   /** Who is signed in. When it changes, the client is closed, and another one begins with another token. */
   user?: string | number | null | undefined;
   children?: ReactNode;
 }
 
 /** Provides one client to all components below, and connects it from mount to unmount. */
-export function SwitchboardProvider({ client, url = '', options, user, children }: ProviderProps): ReactElement {
+export function SwitchboardProvider({ client, url: address, options, user, children }: ProviderProps): ReactElement {
+  const url = address ?? '';
   const latest = useRef({ url, options });
   useEffect(() => { latest.current = { url, options }; });
   const key = JSON.stringify([typeof url === 'function' ? null : String(url), user]);
@@ -90,7 +91,7 @@ export interface Channel<T, P = unknown> {
   presence: Presence<P> | null;
   /** The latest messages, oldest first, as many as the option `history` says. */
   messages: readonly Message<T>[];
-  publish: (content: T, options?: PublishOptions) => Promise<number>;
+  publish: (content: T, options?: PublishOptions | null) => Promise<number>;
 }
 
 /** The name of a channel, or nothing, to use none. */
@@ -102,24 +103,24 @@ const NONE: readonly never[] = [];
  * Uses a channel while the component is mounted; none, if its name is missing. All components that use it share one subscription, which ends with
  * the last of them. The handlers may change with each rendering.
  */
-export function useChannel<T = unknown, P = unknown>(channel: Skippable<string>, options: ChannelOptions<T> = {}): Channel<T, P> {
+export function useChannel<T = unknown, P = unknown>(channel: Skippable<string>, options?: ChannelOptions<T> | null): Channel<T, P> {
   const client = useClient();
   const latest = useRef(options);
   useEffect(() => { latest.current = options; });
   const [shared, setShared] = useState<Shared | null>(null);
-  const limit = options.history ?? 0;
+  const limit = options?.history ?? 0;
 
   useEffect(() => {
     if (!channel) return;
-    const { since } = latest.current;
+    const since = latest.current?.since;
     const mine = share(client, channel, limit, { since, last: since ? undefined : limit || undefined });
     setShared(mine);
     const subscription = mine.subscription as Subscription<T>;
     const offs = [
-      subscription.on('message', (message) => latest.current.onMessage?.(message)),
-      subscription.on('gap', (gap) => latest.current.onGap?.(gap)),
-      subscription.on('epoch', (epoch) => latest.current.onEpoch?.(epoch)),
-      subscription.on('refused', (refused) => latest.current.onRefused?.(refused)),
+      subscription.on('message', (message) => latest.current?.onMessage?.(message)),
+      subscription.on('gap', (gap) => latest.current?.onGap?.(gap)),
+      subscription.on('epoch', (epoch) => latest.current?.onEpoch?.(epoch)),
+      subscription.on('refused', (refused) => latest.current?.onRefused?.(refused)),
     ];
     return () => {
       offs.forEach((off) => off());
@@ -148,7 +149,7 @@ export function useChannel<T = unknown, P = unknown>(channel: Skippable<string>,
 export function usePresence<P = unknown>(channel: Skippable<string>): Presence<P> | null { return useChannel<unknown, P>(channel).presence; }
 
 /** Calls the handler for each message to this user. Returns a function that sends to a user, and resolves with the number of their connections. */
-export function useDirect<T = unknown>(onMessage?: (message: Direct<T>) => void): (to: string, content: unknown, options?: SendOptions) => Promise<number> {
+export function useDirect<T = unknown>(onMessage?: (message: Direct<T>) => void): (to: string, content: unknown, options?: SendOptions | null) => Promise<number> {
   const client = useClient();
   const latest = useRef(onMessage);
   useEffect(() => { latest.current = onMessage; });
@@ -158,7 +159,7 @@ export function useDirect<T = unknown>(onMessage?: (message: Direct<T>) => void)
 
 /** The hooks for clients whose channels and methods have these types. */
 export interface Hooks<Topics extends object, Methods extends Record<keyof Methods, Method>> {
-  useChannel: <K extends keyof Topics & string>(channel: Skippable<K>, options?: ChannelOptions<MessageOf<Topics[K]>>) => Channel<MessageOf<Topics[K]>, InfoOf<Topics[K]>>;
+  useChannel: <K extends keyof Topics & string>(channel: Skippable<K>, options?: ChannelOptions<MessageOf<Topics[K]>> | null) => Channel<MessageOf<Topics[K]>, InfoOf<Topics[K]>>;
   usePresence: <K extends keyof Topics & string>(channel: Skippable<K>) => Presence<InfoOf<Topics[K]>> | null;
   useSwitchboard: () => { client: Switchboard<Topics, Methods>; state: State };
 }

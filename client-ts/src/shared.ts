@@ -17,7 +17,8 @@ export interface SharedOptions extends Options {
 
 /** A connection to a Switchboard server, which the tabs of one origin may share. */
 export class Switchboard<Topics extends object = Record<string, unknown>, Methods extends Record<keyof Methods, Method> = AnyMethods> extends Alone<Topics, Methods> {
-  constructor(url: Url, { shared, ...options }: SharedOptions = {}) {
+  constructor(url: Url, all?: SharedOptions | null) {
+    const { shared, ...options } = all ?? {};
     super(url, shared && isPossible() ? { ...options, _transport: sharedBy(shared) } : options);
   }
 }

@@ -1,3 +1,4 @@
+import { given } from './given.js';
 import { utf8 } from './text.js';
 import type { Socket } from './transport.js';
 
@@ -40,7 +41,9 @@ const BEARER = 'base64url.bearer.switchboard.';
  * Returns a constructor for the option `webSocket` of a client, which tries these transports in order until one opens, and remembers it:
  * for this constructor, and in a page for the rest of its session.
  */
-export function transports(names: readonly TransportName[] = ['websocket', 'sse'], options: TransportOptions = {}): new (url: string, protocols: string[]) => Socket {
+export function transports(wanted?: readonly TransportName[] | null, all?: TransportOptions | null): new (url: string, protocols: string[]) => Socket {
+  const names = wanted ?? ['websocket', 'sse'];
+  const options = given(all);
   const { webSocket = globalThis.WebSocket, timeout = 5_000 } = options;
   const key = `switchboard transport ${names.join()}`;
   let good = names.find((name) => name === storage()?.getItem(key));

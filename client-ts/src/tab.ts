@@ -44,7 +44,7 @@ export function createTab(name: () => string, address: Url, options: Options, no
   let locks = new AbortController();
   let leader = '';
   let leading: Leader | undefined;
-  return { _start: connect, _run: run as Transport['_run'], _nextId: () => nextId, _buffered: () => 0, _setToken: setToken };
+  return { _start: connect, _run: run as Transport['_run'], _nextId: () => nextId, _isFull: () => false, _setToken: setToken };
 
   // What the application wants
 

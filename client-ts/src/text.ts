@@ -3,15 +3,14 @@ import type { Frame } from './events.js';
 
 /** Encodes the content now, so that later changes have no effect. */
 export function encode(content: unknown): string {
-  let text: string | undefined;
   let cause: unknown;
   try {
-    text = JSON.stringify(content);
+    const text = JSON.stringify(content) as string | undefined;
+    if (text) return text;
   } catch (error) {
     cause = error;
   }
-  if (text === undefined) throw new SwitchboardError('bad_content', undefined, 'content is not JSON', cause);
-  return text;
+  throw new SwitchboardError('bad_content', undefined, cause);
 }
 
 /** Encodes a frame whose `content` or `params`, if any, is JSON text already. */
@@ -31,10 +30,10 @@ export function parse(data: unknown): Frame | null {
 }
 
 /** Returns a name of 128 random bits. It is not to be kept in a storage, which another tab would share. */
-export function randomName(): string { return base64url(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16)))); }
+export function randomName(): string { return crypto.getRandomValues(new Uint32Array(4)).join('-'); }
 
 /** Returns the bytes of a text in UTF-8, as characters. Not every environment has a `TextEncoder`. */
-export function utf8(text: string): string { return encodeURIComponent(text).replace(/%(..)/g, (_, hex) => String.fromCharCode(+`0x${hex}`)); }
+export function utf8(text: string): string { return unescape(encodeURIComponent(text)); }
 
 export function base64url(text: string): string {
   return btoa(utf8(text)).replace(/\+/g, '-').replace(/\//g, '_').replace(/=/g, '');

@@ -75,8 +75,8 @@ export interface Transport {
   _run: Run;
   _nextId: () => number;
   _setToken: (token: Token) => void;
-  /** Returns the bytes waiting for the network if they exceed the limit; else 0, and counts this message. */
-  _buffered: (bytes: number) => number;
+  /** Whether too many bytes wait for the network; if not, counts this message. */
+  _isFull: (bytes: number) => boolean;
 }
 
 const enum Ms {
@@ -88,7 +88,7 @@ const enum Ms {
 
 /** Carries out the machine's actions: sockets, timers, tokens, and page events. */
 export function createTransport(address: Url, options: Options, notify: (notice: Notice) => void, warn: (error: unknown) => void): Transport {
-  const { webSocket = globalThis.WebSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed = Math.random() * 2 ** 32, maxAttempts = 0, maxBuffered = 2 ** 20, openTimeout = 15_000, requestTimeout = 10_000, tokenTimeout = 15_000, debug } = options;
+  const { webSocket = globalThis.WebSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed = Math.random() * 2 ** 32, maxAttempts, maxBuffered = 2 ** 20, openTimeout, requestTimeout, tokenTimeout = 15_000, debug } = options;
   const log = debug === true ? console.debug : debug || undefined;
   const m = newMachine({
     ...backoff, ...(queue as object),
@@ -107,11 +107,11 @@ export function createTransport(address: Url, options: Options, notify: (notice:
   let asking = new AbortController();
   let page: AbortController | undefined;
   let timer: ReturnType<typeof setTimeout>;
-  let skew = Date.now() - performance.now();
+  let skew = Infinity;
   let running = false;
   /** Bytes of messages that were handed in during a send and have not reached a socket. */
   let behind = 0;
-  return { _start: connect, _run: run, _nextId: () => m._nextId, _buffered: buffered, _setToken: setToken };
+  return { _start: connect, _run: run, _nextId: () => m._nextId, _isFull: isFull, _setToken: setToken };
 
   function connect(command: typeof start): void {
     check(address, webSocket, protocols);
@@ -129,9 +129,12 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     if (running) return;
     running = true;
     for (let action; (action = m._actions.shift());) {
-      log?.(action);
       try {
-        perform(action);
+        try {
+          log?.(action);
+        } finally {
+          perform(action);
+        }
       } catch (error) {
         // The remaining actions must still be carried out.
         warn(error);
@@ -149,11 +152,10 @@ export function createTransport(address: Url, options: Options, notify: (notice:
     if (at < Infinity) timer = setTimeout(run, Math.max(0, Math.min(at - performance.now(), Ms.Timer)), tick);
   }
 
-  function buffered(bytes: number): number {
-    const waits = behind + (socket?.bufferedAmount ?? 0);
-    if (waits > maxBuffered) return waits;
+  function isFull(bytes: number): boolean {
+    if (behind + (socket?.bufferedAmount ?? 0) > maxBuffered) return true;
     if (running) behind += bytes;
-    return 0;
+    return false;
   }
 
   function perform(action: Action): void {
@@ -172,11 +174,13 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       }
       case 'send': return socket?.send(toText(action.frame.type === 'auth' ? { ...action.frame, token } : action.frame));
       case 'get_token': return ask(action.reason);
-      case 'state':
+      case 'state': {
+        const { state } = action;
         asking.abort();
-        if (action.state.status === 'stopped') page = page?.abort() as undefined;
+        if (state.status === 'stopped') page = page?.abort() as undefined;
         else page ??= watch(run);
-        if (action.state.status === 'waiting' && action.state.until) action.state = { ...action.state, until: action.state.until - performance.now() + Date.now() };
+        if ('until' in state && state.until) action.state = { ...state, until: state.until + skew };
+      }
     }
     notify(action);
   }
@@ -222,7 +226,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
       warn(error);
       run(noToken);
     };
-    const late = setTimeout(failed, tokenTimeout, new Error(`getToken took over ${tokenTimeout} ms`));
+    const late = setTimeout(failed, tokenTimeout, new Error('getToken timed out'));
     signal.onabort = () => clearTimeout(late);
     Promise.resolve({ reason, signal }).then(getToken).then((answer) => {
       if (!signal.aborted) setToken(answer);
@@ -240,7 +244,7 @@ export function createTransport(address: Url, options: Options, notify: (notice:
 
 /** Throws if these can never work. */
 export function check(address: Url, webSocket: Options['webSocket'], protocols: string[]): void {
-  if (!webSocket) throw new TypeError('no WebSocket: set the option webSocket');
+  if (!webSocket) throw new TypeError('no option webSocket');
   if (typeof address !== 'function') resolve(address);
   for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
 }

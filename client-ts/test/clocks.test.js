@@ -98,7 +98,7 @@ describe('a getToken that never settles', () => {
     time.pass(1);
     assert.equal(client.state.status, 'waiting');
     assert.equal(signals[0].aborted, true);
-    assert.match(errors[0], /getToken.*15000 ms/);
+    assert.match(errors[0], /getToken/);
     time.pass(500);
     await settle();
     assert.equal(signals.length, 2);

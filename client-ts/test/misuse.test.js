@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Switchboard } from '../dist/index.js';
+import { Switchboard as Shared } from '../dist/shared.js';
+import { transports } from '../dist/sse.js';
 import { FakeSocket, fakeTime } from './fakes.js';
 
 let time;
@@ -49,6 +51,31 @@ it('an address may be that of a page, or relative to one', () => {
     make(url).close();
     assert.equal(FakeSocket.last.url, full);
   }
+});
+
+it('options that are null are none', async () => {
+  new Switchboard('ws://host/ws', { webSocket: FakeSocket, queue: null, backoff: null, protocols: null, getToken: null, signal: null, autoConnect: null, openTimeout: null, requestTimeout: null, maxAttempts: null, maxBuffered: null, debug: null, seed: null });
+  const client = make('ws://host/ws', { queue: { count: null } });
+  const room = client.subscribe('a', null);
+  client.subscribe('b', { signal: null, since: null, last: null });
+  const sent = client.publish('a', 1, { signal: null, echo: null, volatile: null, key: null, queue: null });
+  const socket = FakeSocket.last.welcome();
+  assert.deepEqual(socket.take(), [{ type: 'subscribe', channel: 'a', id: 2 }, { type: 'subscribe', channel: 'b', id: 3 }]);
+  socket.receive({ type: 'subscribed', channel: 'a', id: 2, seq: 0, epoch: 'e' });
+  void client.publish('a', 2, null);
+  void client.direct('bob', 3, null);
+  void client.call('add', 4, null);
+  assert.deepEqual(socket.take(), [
+    { type: 'message', channel: 'a', content: 1, id: 1 }, { type: 'message', channel: 'a', content: 2, id: 4 },
+    { type: 'direct', to: 'bob', content: 3, id: 5 }, { type: 'call', method: 'add', params: 4, id: 6 }]);
+  socket.receive({ type: 'ack', id: 1, seq: 1 });
+  assert.deepEqual([await sent, room.status], [1, 'active']);
+  globalThis.WebSocket = FakeSocket;
+  for (const Client of [Switchboard, Shared]) {
+    new Client('ws://host/alone', null);
+    assert.equal(FakeSocket.last.url, 'ws://host/alone');
+  }
+  assert.equal(typeof transports(null, null), 'function');
 });
 
 describe('later', () => {

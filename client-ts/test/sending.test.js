@@ -180,7 +180,7 @@ describe('a network that does not keep up', () => {
     const socket = FakeSocket.last.welcome();
     client.publish('a', 1);
     socket.bufferedAmount = 2 ** 20 + 1;
-    await assert.rejects(client.publish('a', 2), (error) => error.code === 'queue_full' && /1048577 bytes/.test(error.message));
+    await assert.rejects(client.publish('a', 2), { code: 'queue_full' });
     await assert.rejects(client.direct('bob', 3), { code: 'queue_full' });
     socket.bufferedAmount = 0;
     client.publish('a', 4);

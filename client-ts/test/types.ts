@@ -72,7 +72,7 @@ export function hooks(): void {
   void publish('hi');
   hooks.useChannel(null);
   hooks.useChannel('room', { history: undefined, onMessage: undefined, onGap: undefined });
-  same<ProviderProps['options'], Options | undefined>(true);
+  same<ProviderProps['options'], Options | null | undefined>(true);
   hooks.usePresence('news');
   // @ts-expect-error: no such channel
   hooks.usePresence('rooom');
