@@ -98,7 +98,7 @@ export function ended(m: Machine, code: number, reason: string, silent: boolean)
 export function comeBackLater(m: Machine, verdict: Verdict, told?: number): void {
   if (m.attempts && m._attempts >= m.attempts) return halt(m, 'attempts');
   let [delay, why]: [number, WaitReason] =
-    told! >= 0 ? [told!, 'told']
+    told! >= 0 ? [+told!, 'told']
     : verdict === 'full' ? [Ms.Full + draw(m, m._tries, Ms.Full, Math.max(0, m.max - Ms.Full)), verdict]
     : verdict === 'backoff' || m._tries ? [draw(m, m._tries, m.min, m.max), 'backoff']
     : [draw(m, 0, Ms.Jitter, Ms.Jitter), 'jitter'];

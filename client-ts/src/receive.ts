@@ -58,7 +58,7 @@ function welcomed(m: Machine, frame: Frame): void {
   enter(m, Phase.Ready, NEVER);
   m._stableAt = m._now + Ms.Stable;
   m._pingedAt = m._now;
-  m._silence = frame.ping_ms || Ms.Silence;
+  m._silence = frame.ping_ms > 0 ? +frame.ping_ms : Ms.Silence;
   m._maxBytes = frame.max_bytes || NEVER;
   become(m, { status: 'connected', welcome: frame });
   enterChannels(m);

@@ -91,7 +91,7 @@ export function notRead(m: Machine, before: number, frame?: Frame): void {
     request._over = before;
     if (isSubscribe(m, id)) {
       m._channels.get(request._frame.channel)!.id = Id.Unasked;
-      m._againAt = m._now + (frame?.retry_after_ms || Ms.Again);
+      m._againAt = m._now + (frame?.retry_after_ms > 0 ? +frame!.retry_after_ms : Ms.Again);
     } else if (!told) refuse(m, id, 'rate_limited', frame);
     return forgetLate(m);
   }

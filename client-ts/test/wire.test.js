@@ -28,6 +28,16 @@ describe('an exception', () => {
     assert.equal(FakeSocket.all.length, 2);
   });
 
+  it('in the function that logs neither', () => {
+    const client = make({ debug: () => { throw new Error('no'); } });
+    const errors = [];
+    client.on('error', ({ message }) => errors.push(message));
+    client.subscribe('a');
+    assert.deepEqual(FakeSocket.last.welcome().take().map(({ type }) => type), ['subscribe']);
+    assert.equal(client.state.status, 'connected');
+    assert.deepEqual([...new Set(errors)], ['no']);
+  });
+
   it('in letting go of a socket neither', () => {
     const client = make();
     FakeSocket.last.welcome().close = () => { throw new Error('no'); };
@@ -81,4 +91,43 @@ it('no field of a subscribed gets into the state of its channel, unless the prot
   socket.end();
   time.pass(500);
   assert.equal(FakeSocket.last.welcome().take()[0].since, undefined);
+});
+
+describe('a number that is none', () => {
+  for (const ping_ms of ['soon', -5, {}, null]) {
+    it(`in welcome (${JSON.stringify(ping_ms)}) leaves the client its own times`, async () => {
+      const client = make({ requestTimeout: 60_000 });
+      const socket = FakeSocket.last.welcome({ ping_ms });
+      const sent = client.publish('a', 1);
+      time.pass(24_999);
+      assert.deepEqual(socket.take().map(({ type }) => type), ['message']);
+      time.pass(1);
+      assert.deepEqual(socket.take().map(({ type }) => type), ['ping']);
+      time.pass(10_000);
+      await assert.rejects(sent, { code: 'unconfirmed' });
+      time.pass(1_000);
+      assert.equal(FakeSocket.all.length, 2);
+    });
+  }
+
+  it('in rate_limited counts as the usual wait', () => {
+    const client = make();
+    client.subscribe('a');
+    const socket = FakeSocket.last.welcome();
+    socket.take();
+    socket.receive({ type: 'error', code: 'rate_limited', retry_after_ms: 'later' });
+    time.pass(1_000);
+    assert.deepEqual(socket.take().map(({ type }) => type), ['subscribe']);
+  });
+
+  it('in bye counts as none, and one in quotes as a number', () => {
+    const client = make();
+    FakeSocket.last.welcome().receive({ type: 'bye', code: 1001, reason: 'draining', reconnect_in_ms: 'later' }).end(1001, 'draining');
+    assert.equal(client.state.why, 'backoff');
+    time.pass(500);
+    FakeSocket.last.welcome().receive({ type: 'bye', code: 1001, reason: 'draining', reconnect_in_ms: '700' }).end(1001, 'draining');
+    assert.equal(client.state.until - Date.now(), 700);
+    time.pass(700);
+    assert.equal(FakeSocket.all.length, 3);
+  });
 });

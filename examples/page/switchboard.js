@@ -141,11 +141,10 @@ function silenceAt(m) {
 function isLost(m) {
   const now = m._now;
   if (silenceAt(m) > now) return false;
-  if (m._probeUntil === NEVER) ping(m, 1e4 /* Pong */);
-  else if (now - m._probeUntil > 2e3 /* Stall */ && !m._overslept) {
-    m._overslept = true;
-    ping(m, 3e3 /* Probe */);
-  } else return true;
+  const overslept = !m._overslept && now - m._probeUntil > 2e3 /* Stall */;
+  if (m._probeUntil < NEVER && !overslept) return true;
+  m._overslept = overslept;
+  ping(m, overslept ? 3e3 /* Probe */ : 1e4 /* Pong */);
   return false;
 }
 
@@ -199,7 +198,7 @@ function notRead(m, before, frame) {
     request2._over = before;
     if (isSubscribe(m, id)) {
       m._channels.get(request2._frame.channel).id = 0 /* Unasked */;
-      m._againAt = m._now + (frame?.retry_after_ms || 1e3 /* Again */);
+      m._againAt = m._now + (frame?.retry_after_ms > 0 ? +frame.retry_after_ms : 1e3 /* Again */);
     } else if (!told) refuse(m, id, "rate_limited", frame);
     return forgetLate(m);
   }
@@ -370,7 +369,7 @@ function ended(m, code, reason, silent) {
 }
 function comeBackLater(m, verdict, told) {
   if (m.attempts && m._attempts >= m.attempts) return halt(m, "attempts");
-  let [delay, why] = told >= 0 ? [told, "told"] : verdict === "full" ? [5e3 /* Full */ + draw(m, m._tries, 5e3 /* Full */, Math.max(0, m.max - 5e3 /* Full */)), verdict] : verdict === "backoff" || m._tries ? [draw(m, m._tries, m.min, m.max), "backoff"] : [draw(m, 0, 1e3 /* Jitter */, 1e3 /* Jitter */), "jitter"];
+  let [delay, why] = told >= 0 ? [+told, "told"] : verdict === "full" ? [5e3 /* Full */ + draw(m, m._tries, 5e3 /* Full */, Math.max(0, m.max - 5e3 /* Full */)), verdict] : verdict === "backoff" || m._tries ? [draw(m, m._tries, m.min, m.max), "backoff"] : [draw(m, 0, 1e3 /* Jitter */, 1e3 /* Jitter */), "jitter"];
   m._tries += 1;
   if (!m._isOnline && !stands(why)) {
     why = "offline";
@@ -432,11 +431,18 @@ var DEFAULTS = {
   age: 3e4
 };
 
+// src/given.ts
+function given(options) {
+  const all = { ...options };
+  for (const name in all) if (all[name] == null) delete all[name];
+  return all;
+}
+
 // src/commands.ts
 function newMachine(options) {
   return {
     ...DEFAULTS,
-    ...options,
+    ...given(options),
     _now: 0,
     _actions: [],
     _nextId: 1,
@@ -592,8 +598,8 @@ var SwitchboardError = class extends Error {
    *   `bad_content` (cannot be encoded as JSON), `stopped`, `overflow`
    * @param frame the server's `error`, if there is one
    */
-  constructor(code, frame, message, cause) {
-    super(message ?? frame?.message ?? code, { cause });
+  constructor(code, frame, cause) {
+    super(frame?.message ?? code, { cause });
     this.code = code;
     this.frame = frame;
   }
@@ -627,44 +633,59 @@ var Subscription = class extends Emitter {
     this._emit("status", status);
   }
   /** Iterates over further messages until the subscription is closed. A slow reader gets what waits, then `overflow`. */
-  async *[Symbol.asyncIterator]() {
+  [Symbol.asyncIterator]() {
     const buffer = [];
-    let wake2;
-    let full = false;
+    const waiting = [];
+    let isFull = false;
+    let isOver = false;
+    const wake2 = () => waiting.splice(0).forEach((one) => one());
     const off = [
       this.on("message", (message) => {
-        full ||= buffer.length >= 1024 /* Unread */;
-        if (!full) buffer.push(message);
-        wake2?.();
+        isFull ||= buffer.length >= 1024 /* Unread */;
+        if (!isFull) buffer.push(message);
+        wake2();
       }),
-      this.on("status", () => wake2?.())
+      this.on("status", wake2)
     ];
-    try {
-      for (; ; ) {
-        if (buffer.length) yield buffer.shift();
-        else if (full) throw new SwitchboardError("overflow");
-        else if (this.status === "closed") return;
-        else await new Promise((resolve2) => {
-          wake2 = resolve2;
-        });
+    const end = () => {
+      isOver = true;
+      off.forEach((one) => one());
+      wake2();
+    };
+    const next = async () => {
+      while (!isOver) {
+        const value = buffer.shift();
+        if (value) return { value };
+        if (isFull || this.status === "closed") {
+          end();
+          if (isFull) throw new SwitchboardError("overflow");
+        } else await new Promise((resolve2) => waiting.push(resolve2));
       }
-    } finally {
-      off.forEach((end) => end());
-    }
+      return { value: void 0, done: true };
+    };
+    return {
+      next,
+      return: () => {
+        end();
+        return next();
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      }
+    };
   }
 };
 
 // src/text.ts
 function encode(content) {
-  let text;
   let cause;
   try {
-    text = JSON.stringify(content);
+    const text = JSON.stringify(content);
+    if (text) return text;
   } catch (error) {
     cause = error;
   }
-  if (text === void 0) throw new SwitchboardError("bad_content", void 0, "content is not JSON", cause);
-  return text;
+  throw new SwitchboardError("bad_content", void 0, cause);
 }
 function toText({ content, params, ...frame }) {
   const text = JSON.stringify(frame);
@@ -679,10 +700,10 @@ function parse(data) {
   }
 }
 function randomName() {
-  return base64url(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))));
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 function utf8(text) {
-  return encodeURIComponent(text).replace(/%(..)/g, (_, hex) => String.fromCharCode(+`0x${hex}`));
+  return unescape(encodeURIComponent(text));
 }
 function base64url(text) {
   return btoa(utf8(text)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
@@ -779,7 +800,7 @@ function welcomed(m, frame) {
   enter(m, 6 /* Ready */, NEVER);
   m._stableAt = m._now + 5e3 /* Stable */;
   m._pingedAt = m._now;
-  m._silence = frame.ping_ms || 25e3 /* Silence */;
+  m._silence = frame.ping_ms > 0 ? +frame.ping_ms : 25e3 /* Silence */;
   m._maxBytes = frame.max_bytes || NEVER;
   become(m, { status: "connected", welcome: frame });
   enterChannels(m);
@@ -838,7 +859,7 @@ function withQuery(url, query) {
 
 // src/transport.ts
 function createTransport(address, options, notify, warn) {
-  const { webSocket = globalThis.WebSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed = Math.random() * 2 ** 32, maxAttempts = 0, maxBuffered = 2 ** 20, openTimeout = 15e3, requestTimeout = 1e4, tokenTimeout = 15e3, debug } = options;
+  const { webSocket = globalThis.WebSocket, protocols = [], getToken, tokenInQuery, backoff, queue = true, seed = Math.random() * 2 ** 32, maxAttempts, maxBuffered = 2 ** 20, openTimeout, requestTimeout, tokenTimeout = 15e3, debug } = options;
   const log = debug === true ? console.debug : debug || void 0;
   const m = newMachine({
     ...backoff,
@@ -857,10 +878,10 @@ function createTransport(address, options, notify, warn) {
   let asking = new AbortController();
   let page;
   let timer;
-  let skew = Date.now() - performance.now();
+  let skew = Infinity;
   let running = false;
   let behind = 0;
-  return { _start: connect, _run: run, _nextId: () => m._nextId, _buffered: buffered, _setToken: setToken };
+  return { _start: connect, _run: run, _nextId: () => m._nextId, _isFull: isFull, _setToken: setToken };
   function connect(command) {
     check(address, webSocket, protocols);
     run(command);
@@ -874,9 +895,12 @@ function createTransport(address, options, notify, warn) {
     if (running) return;
     running = true;
     for (let action; action = m._actions.shift(); ) {
-      log?.(action);
       try {
-        perform(action);
+        try {
+          log?.(action);
+        } finally {
+          perform(action);
+        }
       } catch (error) {
         warn(error);
       }
@@ -890,11 +914,10 @@ function createTransport(address, options, notify, warn) {
     const at = deadline(m);
     if (at < Infinity) timer = setTimeout(run, Math.max(0, Math.min(at - performance.now(), 2147483647 /* Timer */)), tick);
   }
-  function buffered(bytes) {
-    const waits = behind + (socket?.bufferedAmount ?? 0);
-    if (waits > maxBuffered) return waits;
+  function isFull(bytes) {
+    if (behind + (socket?.bufferedAmount ?? 0) > maxBuffered) return true;
     if (running) behind += bytes;
-    return 0;
+    return false;
   }
   function perform(action) {
     switch (action.type) {
@@ -913,11 +936,13 @@ function createTransport(address, options, notify, warn) {
         return socket?.send(toText(action.frame.type === "auth" ? { ...action.frame, token } : action.frame));
       case "get_token":
         return ask(action.reason);
-      case "state":
+      case "state": {
+        const { state } = action;
         asking.abort();
-        if (action.state.status === "stopped") page = page?.abort();
+        if (state.status === "stopped") page = page?.abort();
         else page ??= watch(run);
-        if (action.state.status === "waiting" && action.state.until) action.state = { ...action.state, until: action.state.until - performance.now() + Date.now() };
+        if ("until" in state && state.until) action.state = { ...state, until: state.until + skew };
+      }
     }
     notify(action);
   }
@@ -961,7 +986,7 @@ function createTransport(address, options, notify, warn) {
       warn(error);
       run(noToken);
     };
-    const late = setTimeout(failed, tokenTimeout, new Error(`getToken took over ${tokenTimeout} ms`));
+    const late = setTimeout(failed, tokenTimeout, new Error("getToken timed out"));
     signal.onabort = () => clearTimeout(late);
     Promise.resolve({ reason, signal }).then(getToken).then((answer) => {
       if (!signal.aborted) setToken(answer);
@@ -976,7 +1001,7 @@ function createTransport(address, options, notify, warn) {
   }
 }
 function check(address, webSocket, protocols) {
-  if (!webSocket) throw new TypeError("no WebSocket: set the option webSocket");
+  if (!webSocket) throw new TypeError("no option webSocket");
   if (typeof address !== "function") resolve(address);
   for (const one of protocols) if (!/^[\w!#$%&'*+.^`|~-]+$/.test(one)) throw new TypeError(`no subprotocol: ${one}`);
 }
@@ -992,10 +1017,11 @@ var Switchboard = class extends Emitter {
   #epochs = /* @__PURE__ */ new Map();
   #waiters = /* @__PURE__ */ new Map();
   /** Throws if there is no WebSocket, or `url` or a protocol is invalid; with `autoConnect: false`, `connect()` throws instead. */
-  constructor(url, options = {}) {
+  constructor(url, options) {
     super();
-    const { signal, autoConnect = true } = options;
-    this.#transport = (options._transport ?? createTransport)(url, options, (notice) => this.#take(notice), (error) => this._emit("error", error));
+    const all = given(options);
+    const { signal, autoConnect = true, _transport = createTransport } = all;
+    this.#transport = _transport(url, all, (notice) => this.#take(notice), (error) => this._emit("error", error));
     if (autoConnect && !signal?.aborted) this.connect();
     whenAborted(signal, () => this.close());
   }
@@ -1022,7 +1048,8 @@ var Switchboard = class extends Emitter {
     this.#transport._run(measure);
   }
   /** Subscribes to a channel, now and on every connection, until its last use is closed. */
-  subscribe(channel, { signal, since, last } = {}) {
+  subscribe(channel, options) {
+    const { signal, since, last } = given(options);
     const uses = this.#channels.get(channel) ?? /* @__PURE__ */ new Set();
     let off = () => {
     };
@@ -1043,28 +1070,28 @@ var Switchboard = class extends Emitter {
     return subscription;
   }
   /** Sends to a channel. The promise resolves with the message's `seq` once the server has acknowledged it; with 0 if it is volatile. */
-  publish(channel, content, { signal, ...options } = {}) {
-    return this.#post({ ...options, type: "publish", channel, content, bytes: 0 }, signal);
+  publish(channel, content, options) {
+    return this.#post({ type: "publish", channel, content }, options);
   }
   /** Sends to all connections of a user. The promise resolves with their number. */
-  direct(to2, content, { signal, ...options } = {}) {
-    return this.#post({ ...options, type: "direct", to: to2, content, bytes: 0 }, signal);
+  direct(to2, content, options) {
+    return this.#post({ type: "direct", to: to2, content }, options);
   }
   /** Calls a method of the server's application. The promise resolves with its result. */
-  call(method, params = null, { signal, ...options } = {}) {
-    return this.#post({ ...options, type: "call", method, content: params, bytes: 0 }, signal);
+  call(method, params = null, options) {
+    return this.#post({ type: "call", method, content: params }, options);
   }
-  #post(event, signal) {
+  #post(what, options) {
+    const { signal, ...how } = given(options);
     let off;
     const promise = new Promise((resolve2, reject2) => {
       if (signal?.aborted) throw new SwitchboardError("aborted");
-      event.content = encode(event.content);
+      const event = { ...how, ...what, content: encode(what.content) };
       const id = this.#transport._nextId();
-      event.bytes = utf8(toText({ ...event, id })).length;
-      const waits = this.#transport._buffered(event.bytes);
-      if (waits) throw new SwitchboardError("queue_full", void 0, `${waits} bytes wait for the network`);
+      const bytes = utf8(toText({ ...event, id })).length;
+      if (this.#transport._isFull(bytes)) throw new SwitchboardError("queue_full");
       this.#waiters.set(id, [resolve2, reject2]);
-      this.#transport._run(post, event);
+      this.#transport._run(post, { ...event, bytes });
       off = whenAborted(signal, () => {
         this.#transport._run(cancel, id);
         this.#settle(id)?.[1](new SwitchboardError("aborted"));
@@ -1083,7 +1110,8 @@ var Switchboard = class extends Emitter {
     switch (notice.type) {
       case "state":
         this.state = notice.state;
-        for (const channel2 of this.#channels.keys()) this.#each(channel2, (one) => one._mark("pending"));
+        this.#epochs.clear();
+        for (const uses of this.#channels.values()) for (const one of uses) one._mark("pending");
         return this._emit("state", this.state);
       case "done":
         return this.#settle(notice.id)?.[0](notice.value);
@@ -1091,18 +1119,17 @@ var Switchboard = class extends Emitter {
         return this.#settle(notice.id)?.[1](new SwitchboardError(notice.code, notice.frame));
       case "rtt":
         return this._emit(notice.type, notice.ms);
+      case "deliver":
+        return this.#deliver(notice.frame, notice.presence);
       case "entered":
         return this.#each(notice.channel, (one) => one._mark("active", notice.presence));
-      case "gap":
-      case "epoch":
-      case "refused":
-      case "unanswered":
-        return this.#each(notice.channel, (one) => {
-          if (notice.type === "refused") one._mark("refused");
-          one._emit(notice.type, notice);
-        });
     }
-    const { frame, presence } = notice;
+    this.#each(notice.channel, (one) => {
+      if (notice.type === "refused") one._mark("refused");
+      one._emit(notice.type, notice);
+    });
+  }
+  #deliver(frame, presence) {
     const { type, channel, id } = frame;
     if (type === "subscribed") this.#epochs.set(channel, frame.epoch);
     if (type === "message") frame.id = `${frame.epoch = this.#epochs.get(channel)}.${frame.seq ?? (unnumbered -= 1)}`;
@@ -1110,7 +1137,7 @@ var Switchboard = class extends Emitter {
       if (type === "subscribed") one._mark("active");
       if (type === "unsubscribed" && id === void 0) one._mark("refused");
       if (presence && one.status === "active") one.presence = presence;
-      if (["message", "presence", "subscribed"].includes(type)) one._emit(type, frame);
+      if (/^(message|presence|subscribed)$/.test(type)) one._emit(type, frame);
     });
     if (type === "direct" || type === "error") this._emit(type, frame);
     this._emit("frame", frame);
@@ -1288,8 +1315,7 @@ function createLeader(address, options, send2, warn) {
     inner._run(part, channel);
   }
   function request2(tab, id, event) {
-    const waits = inner._buffered(event.bytes);
-    if (waits) return notify(tab, { type: "failed", id, code: "queue_full", frame: void 0 });
+    if (inner._isFull(event.bytes)) return notify(tab, { type: "failed", id, code: "queue_full", frame: void 0 });
     owners.set(inner._nextId(), { tab, id, event });
     inner._run(post, event);
   }
@@ -1374,7 +1400,7 @@ function createTab(name, address, options, notify, warn) {
   let locks = new AbortController();
   let leader = "";
   let leading;
-  return { _start: connect, _run: run, _nextId: () => nextId, _buffered: () => 0, _setToken: setToken };
+  return { _start: connect, _run: run, _nextId: () => nextId, _isFull: () => false, _setToken: setToken };
   function connect(command) {
     check(address, options.webSocket ?? globalThis.WebSocket, options.protocols ?? []);
     isStopped = isIdle = false;
@@ -1618,7 +1644,8 @@ function free(lock) {
 
 // src/shared.ts
 var Switchboard2 = class extends Switchboard {
-  constructor(url, { shared, ...options } = {}) {
+  constructor(url, all) {
+    const { shared, ...options } = all ?? {};
     super(url, shared && isPossible() ? { ...options, _transport: sharedBy(shared) } : options);
   }
 };
