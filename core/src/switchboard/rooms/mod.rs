@@ -7,6 +7,7 @@ mod occupants;
 mod others;
 mod owners;
 mod presence;
+mod presence_timers;
 mod presences;
 mod room;
 
@@ -19,7 +20,7 @@ pub(super) use self::presence::{CHANGES, Part, Presence, Update};
 pub(super) use self::room::Via;
 
 use self::owners::Owners;
-use self::presence::PresenceTimers;
+use self::presence_timers::PresenceTimers;
 use self::room::Room;
 use super::arena::Arena;
 use super::connection::{ConnectionState, Membership};
