@@ -12,7 +12,8 @@ use crate::{ConnectionId, Time};
 /// The shortest delay after which a client is asked to reconnect.
 const RECONNECT_FROM: Duration = Duration::from_millis(500);
 
-/// The drain of a node, if it has begun, and the hooks that it waits for.
+/// The drain of a node, if it has begun, the hooks that it waits for, and the end of the node without
+/// a drain.
 #[derive(Debug, Default)]
 pub(super) struct Drain {
     running: Option<Running>,
@@ -20,6 +21,8 @@ pub(super) struct Drain {
     awaits_hooks: bool,
     /// Ended connections whose hook has not returned.
     disconnecting: usize,
+    /// The slot from which on connections are to be ended as the driver stops.
+    unstopped: usize,
 }
 
 #[derive(Debug)]
@@ -108,12 +111,13 @@ impl Drain {
     }
 
     /// Schedules the open connections among the next `look` ones, in random order. Returns those
-    /// that are not admitted yet, which are to be refused.
+    /// that are not admitted yet, which are to be refused: at most `most`, then it stops.
     pub(super) fn schedule(
         &mut self,
         connections: &Table,
         rng: &mut fastrand::Rng,
         look: usize,
+        most: usize,
     ) -> Vec<ConnectionId> {
         let mut pending = Vec::new();
         let Some(running) = &mut self.running else {
@@ -123,8 +127,12 @@ impl Drain {
             return pending;
         };
         let slots = from..from.saturating_add(look).min(connections.slots());
-        running.unscheduled = (slots.end < connections.slots()).then_some(slots.end);
+        let mut next = slots.end;
         for (id, connection) in connections.in_slots(slots) {
+            if pending.len() == most {
+                next = id.slot();
+                break;
+            }
             match connection.phase {
                 Phase::Open => {
                     // Shuffles while it grows: each order is as likely as any other.
@@ -141,6 +149,7 @@ impl Drain {
                 _ => {}
             }
         }
+        running.unscheduled = (next < connections.slots()).then_some(next);
         running.pending.extend(&pending);
         running.report.connections = running.order.len();
         pending
@@ -184,22 +193,22 @@ impl Drain {
             return Vec::new();
         };
         running.pending = Vec::new();
-        let from = running.unevicted;
-        let slots = from..from.saturating_add(look).min(connections.slots());
-        let seated = connections
-            .in_slots(slots.clone())
-            .map(|(id, found)| (id, found.phase.seat()));
-        let left = seated.filter(|(_, seat)| matches!(seat, Seat::Open | Seat::Closing));
-        let evicted: Vec<_> = left.take(most).collect();
-        running.unevicted = match evicted.last() {
-            Some((last, _)) if evicted.len() == most => last.slot() + 1,
-            // A connection that was being admitted may be in a slot before.
-            _ if slots.end == connections.slots() => 0,
-            _ => slots.end,
-        };
+        let is_left = |seat: Seat| matches!(seat, Seat::Open | Seat::Closing);
+        let evicted = next_part(connections, &mut running.unevicted, (look, most), is_left);
         let began = |id: &ConnectionId| !running.closing.contains(id);
         running.report.evicted += evicted.iter().filter(|(id, _)| began(id)).count();
         evicted
+    }
+
+    /// Returns the next connections that are to be ended as the driver stops, among the next `look`
+    /// ones, at most `most`.
+    pub(super) fn stop(
+        &mut self,
+        connections: &Table,
+        look: usize,
+        most: usize,
+    ) -> Vec<(ConnectionId, Seat)> {
+        next_part(connections, &mut self.unstopped, (look, most), |_| true)
     }
 
     /// Returns the report, once, when nobody is `admitted` any more and no hook is waited for.
@@ -255,6 +264,29 @@ impl Drain {
     }
 }
 
+/// Returns the next connections in certain seats, among the next `look` ones from a slot on, which it
+/// moves on, at most `most`. After the last slot it begins anew.
+fn next_part(
+    connections: &Table,
+    from: &mut usize,
+    (look, most): (usize, usize),
+    is_wanted: impl Fn(Seat) -> bool,
+) -> Vec<(ConnectionId, Seat)> {
+    let slots = *from..from.saturating_add(look).min(connections.slots());
+    let seated = connections
+        .in_slots(slots.clone())
+        .map(|(id, found)| (id, found.phase.seat()));
+    let wanted = seated.filter(|&(_, seat)| is_wanted(seat));
+    let part: Vec<_> = wanted.take(most).collect();
+    *from = match part.last() {
+        Some((last, _)) if part.len() == most => last.slot() + 1,
+        // A connection that was being admitted may be in a slot before.
+        _ if slots.end == connections.slots() => 0,
+        _ => slots.end,
+    };
+    part
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::IpAddr;
@@ -293,7 +325,7 @@ mod tests {
             assert_eq!(drain.next(), Some(at(0)));
             assert_eq!(drain.pop(&mut rng, at(9)), None);
             assert_eq!(drain.conclude(&table, 0, at(9)), None);
-            assert_eq!(drain.schedule(&table, &mut rng, 2), Vec::new());
+            assert_eq!(drain.schedule(&table, &mut rng, 2, 9), Vec::new());
         }
         let mut closed = Vec::new();
         for turn in 1..=5 {
@@ -316,7 +348,7 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(1);
         let mut drain = Drain::default();
         assert!(drain.begin(&table, at(0), WINDOW, DEADLINE));
-        drain.schedule(&table, &mut rng, 2);
+        drain.schedule(&table, &mut rng, 2, 9);
         assert!(!drain.begin(&table, at(5), WINDOW, DEADLINE));
         assert_eq!(drain.next(), Some(at(10)));
     }
@@ -328,7 +360,7 @@ mod tests {
         let mut drain = Drain::default();
         drain.await_hooks();
         drain.begin(&table, at(0), WINDOW, DEADLINE);
-        drain.schedule(&table, &mut rng, 2);
+        drain.schedule(&table, &mut rng, 2, 9);
         drain.ended();
         assert_eq!(drain.conclude(&table, 1, at(20)), None);
         assert_eq!(drain.conclude(&table, 0, at(20)), None);
@@ -352,7 +384,7 @@ mod tests {
         drain.ended();
         let mut rng = fastrand::Rng::with_seed(1);
         drain.begin(&table, at(0), WINDOW, DEADLINE);
-        drain.schedule(&table, &mut rng, 1);
+        drain.schedule(&table, &mut rng, 1, 9);
         assert_eq!(drain.conclude(&table, 0, at(29)), None);
         let report = drain.conclude(&table, 0, at(30)).unwrap();
         assert_eq!(report.hooks_cut_off, 1);

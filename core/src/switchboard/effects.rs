@@ -1,12 +1,17 @@
 //! What follows from a call: actions for the driver, and connections to end.
 //!
 //! No sub-machine ends a connection. It records the connection and the reason here, and the call
-//! that it is part of ends it once no list of members is being walked.
+//! that it is part of ends it once no list of members is being walked. A call ends some of them;
+//! later calls go on.
 
 use std::collections::VecDeque;
 
 use super::action::{Action, Notice};
+use crate::recorder::Cause;
 use crate::{CloseReason, ConnectionId};
+
+/// Connections that one call ends for one cause. More of them are due again at once.
+pub(super) const ENDS: usize = 48;
 
 /// The number of actions for which the list keeps its memory.
 const KEPT: usize = 1 << 10;
@@ -15,7 +20,20 @@ const KEPT: usize = 1 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     actions: VecDeque<Action>,
-    ends: VecDeque<(ConnectionId, CloseReason)>,
+    ends: VecDeque<End>,
+    /// How many connections this call may still end.
+    share: usize,
+    /// Whether the bound of the node is exceeded, and this call may close no more for it.
+    relieving: bool,
+}
+
+/// A connection that is to be ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) id: ConnectionId,
+    pub(super) reason: CloseReason,
+    /// For the recorder, if there is more to say than the reason.
+    pub(super) why: Option<Box<Cause>>,
 }
 
 impl Effects {
@@ -33,8 +51,37 @@ impl Effects {
 
     /// Records that a connection is to be ended.
     #[inline]
-    pub(super) fn end(&mut self, id: ConnectionId, reason: CloseReason) {
-        self.ends.push_back((id, reason));
+    pub(super) fn end(&mut self, id: ConnectionId, reason: CloseReason, why: Option<Cause>) {
+        let why = why.map(Box::new);
+        self.ends.push_back(End { id, reason, why });
+    }
+
+    /// Begins a call, which may end so many connections that were recorded.
+    #[inline]
+    pub(super) fn begin_call(&mut self) {
+        self.share = ENDS;
+    }
+
+    /// Returns whether this call may end one more connection.
+    #[inline]
+    pub(super) fn may_end(&self) -> bool {
+        self.share > 0
+    }
+
+    /// Notes that this call ends a connection.
+    pub(super) fn ended_one(&mut self) {
+        self.share -= 1;
+    }
+
+    /// Notes whether later calls have to close more connections to keep the bound of the node.
+    pub(super) fn set_relieving(&mut self, relieving: bool) {
+        self.relieving = relieving;
+    }
+
+    /// Returns whether later calls have to close more connections to keep the bound of the node.
+    #[inline]
+    pub(super) fn is_relieving(&self) -> bool {
+        self.relieving
     }
 
     /// Returns whether no action waits.
@@ -43,7 +90,7 @@ impl Effects {
         self.actions.is_empty()
     }
 
-    /// Returns whether everything that was recorded for connections has been carried out.
+    /// Returns whether all connections were ended that were recorded.
     #[inline]
     pub(super) fn is_settled(&self) -> bool {
         self.ends.is_empty()
@@ -61,7 +108,7 @@ impl Effects {
 
     /// Takes the connection that was recorded first. Frees the memory with the last one.
     #[inline]
-    pub(super) fn next_end(&mut self) -> Option<(ConnectionId, CloseReason)> {
+    pub(super) fn next_end(&mut self) -> Option<End> {
         take(&mut self.ends)
     }
 }
@@ -90,17 +137,22 @@ mod tests {
     #[test]
     fn actions_and_ends_are_taken_in_the_order_of_recording() {
         let mut effects = Effects::default();
-        effects.end(id(2), CloseReason::SlowConsumer);
+        effects.end(id(2), CloseReason::SlowConsumer, None);
         effects.act(Action::ReadMode(id(1)));
-        effects.end(id(1), CloseReason::Policy);
+        let why = Cause::rule("protocol");
+        effects.end(id(1), CloseReason::Policy, Some(why.clone()));
         effects.act(Action::ShutdownWrite(id(1)));
         assert!(!effects.is_empty() && !effects.is_settled());
         assert_eq!(effects.next_action(), Some(Action::ReadMode(id(1))));
         assert_eq!(effects.next_action(), Some(Action::ShutdownWrite(id(1))));
         assert_eq!(effects.next_action(), None);
         assert!(effects.is_empty());
-        assert_eq!(effects.next_end(), Some((id(2), CloseReason::SlowConsumer)));
-        assert_eq!(effects.next_end(), Some((id(1), CloseReason::Policy)));
+        let next = effects.next_end().unwrap();
+        assert_eq!((next.id, next.reason), (id(2), CloseReason::SlowConsumer));
+        assert_eq!(next.why, None);
+        let next = effects.next_end().unwrap();
+        assert_eq!((next.id, next.reason), (id(1), CloseReason::Policy));
+        assert_eq!(next.why, Some(Box::new(why)));
         assert_eq!(effects.next_end(), None);
         assert!(effects.is_settled());
     }
@@ -110,7 +162,7 @@ mod tests {
         let mut effects = Effects::default();
         for slot in 0..2_000 {
             effects.act(Action::ReadMode(id(slot)));
-            effects.end(id(slot), CloseReason::SlowConsumer);
+            effects.end(id(slot), CloseReason::SlowConsumer, None);
         }
         while effects.next_action().is_some() {}
         while effects.next_end().is_some() {}

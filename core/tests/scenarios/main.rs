@@ -12,6 +12,7 @@ mod delivery;
 mod drain;
 mod ending;
 mod ending_by_peer;
+mod ending_in_parts;
 mod errors;
 mod health;
 mod held_seats;

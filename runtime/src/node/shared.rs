@@ -132,7 +132,7 @@ impl Shared {
     /// Shuts the node down, when the last handle has been dropped.
     pub(crate) fn shut_down(&self) {
         if !self.closed.swap(true, Ordering::AcqRel) {
-            self.with(|locked, now| locked.switchboard.shut_down(now));
+            while self.with(|locked, now| locked.switchboard.shut_down_part(now)) {}
             self.wake_ticker();
             self.port.wake();
             for inbox in self.inboxes.get().into_iter().flatten() {

@@ -134,6 +134,12 @@ impl Log {
         None
     }
 
+    /// Returns whether there may be another one.
+    #[inline]
+    pub(in crate::switchboard) fn has_condemned(&self) -> bool {
+        !self.condemned.is_empty()
+    }
+
     /// Records a connection that is over its limit, once.
     pub(super) fn condemn(&mut self, slot: u32) -> bool {
         let connection = &mut self.connections[slot as usize];

@@ -17,6 +17,11 @@ impl Log {
         self.held_back >= self.held.saturating_sub(self.limits.held) as u64
     }
 
+    /// Returns whether the bound is exceeded and may be kept without what waits for blocked sockets.
+    pub(in crate::switchboard) fn would_closing_help(&self) -> bool {
+        self.is_over_bound() && self.may_keep_bound()
+    }
+
     /// Returns the connection to close next (4101) because more is held than may be: one whose
     /// socket takes no bytes, and that holds back about the most. `None` if the bound is kept, or
     /// if closing all of them would not help, because what is held waits for a writer.
@@ -35,7 +40,7 @@ impl Log {
                 Candidate::Connection(slot) => Some(slot),
                 Candidate::Room(key) => self.blocked_at_front(key),
             })?;
-        self.condemn(slot);
+        self.connections[slot as usize].condemned = true;
         Some(self.id(slot))
     }
 

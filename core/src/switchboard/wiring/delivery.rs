@@ -256,8 +256,9 @@ impl Switchboard {
         bytes: usize,
     ) -> Receipt {
         for &id in full {
-            self.because(id, |it| it.cause_of_full_queue(id, bytes));
-            self.effects.end(id, CloseReason::SlowConsumer);
+            self.end_later(id, CloseReason::SlowConsumer, |it| {
+                it.cause_of_full_queue(id, bytes)
+            });
         }
         if self.config.limits.pause_reading.is_some() {
             for &id in ids {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::sending::ENDS;
 use super::switchboard::Switchboard;
 use crate::recorder::Input;
 use crate::switchboard::connection::ConnectionState;
+use crate::switchboard::effects::ENDS;
 use crate::switchboard::phase::Seat;
 use crate::time::nanos;
 use crate::{CloseReason, Refused, Time};
@@ -14,7 +14,7 @@ use crate::{CloseReason, Refused, Time};
 const LAST_BYTES: usize = 64 << 10;
 
 /// Slots of connections that one call of a drain looks at.
-const LOOK: usize = 4_096;
+pub(super) const LOOK: usize = 4_096;
 
 impl Switchboard {
     /// Drains the node: refuses new connections from now on, and closes open ones (1001) in random
@@ -60,7 +60,9 @@ impl Switchboard {
     /// Goes on with a drain: a part of it, while there is more to do.
     pub(super) fn tick_drain(&mut self) {
         let now = self.clock.now();
-        let pending = self.drain.schedule(&self.connections, &mut self.rng, LOOK);
+        let pending = self
+            .drain
+            .schedule(&self.connections, &mut self.rng, LOOK, ENDS);
         for id in pending {
             self.refuse(id, Refused::Restart);
         }

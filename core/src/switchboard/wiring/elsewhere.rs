@@ -65,8 +65,7 @@ impl Switchboard {
         self.advance_clock(now);
         if self.user_of(id).is_some_and(|found| *found == *user) {
             self.because(id, |_| Cause::rule("cluster").detail(reason.to_owned()));
-            self.effects.end(id, reason_of(reason));
-            self.settle();
+            self.end(id, reason_of(reason));
             // The user comes back elsewhere, if at all.
             self.release_seats(user);
         }

@@ -1,12 +1,14 @@
 //! The ends of connections: orderly closes and evictions.
 
 use super::causes;
+use super::drain::LOOK;
 use super::markers::Marking;
 use super::switchboard::Switchboard;
 use crate::recorder::{Cause, Input, Unit};
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::connection::{ConnectionState, NONE};
-use crate::switchboard::phase::{Ending, Page, Phase};
+use crate::switchboard::effects::ENDS;
+use crate::switchboard::phase::{Ending, Page, Phase, Seat};
 use crate::switchboard::relay::ClusterRequest;
 use crate::switchboard::timers::Kind;
 use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time, event_stream};
@@ -46,21 +48,26 @@ impl Switchboard {
     }
 
     /// Ends every connection at once, because the driver stops.
+    ///
+    /// Costs the end of each of them. [`shut_down_part`](Self::shut_down_part) does the same in
+    /// parts.
     pub fn shut_down(&mut self, now: Time) {
+        while self.shut_down_part(now) {}
+    }
+
+    /// Goes on with ending every connection: ends some of the others. Returns whether there are more,
+    /// so that this is to be called again.
+    pub fn shut_down_part(&mut self, now: Time) -> bool {
         self.record(now, |_| Input::ShutDown);
         self.advance_clock(now);
-        let all: Vec<_> = self
-            .connections
-            .iter()
-            .map(|(id, found)| (id, found.is_open()))
-            .collect();
-        for (id, open) in all {
-            if open {
+        for (id, seat) in self.drain.stop(&self.connections, LOOK, ENDS) {
+            if seat == Seat::Open {
                 self.evict(id, CloseReason::Shutdown);
             } else {
                 self.remove(id, None);
             }
         }
+        self.connections.len() > 0
     }
 
     /// Closes a connection with a code of the application.

@@ -1,7 +1,7 @@
 //! Sending to all connections, a part of them at a time.
 
-use super::sending::ENDS;
 use super::switchboard::Switchboard;
+use crate::switchboard::effects::ENDS;
 use crate::switchboard::errors::SendError;
 use crate::switchboard::recipients::{Exclude, Receipt, excluded};
 use crate::{Frame, Time};

@@ -385,7 +385,9 @@ impl Switchboard {
             Input::AwaitDisconnectHooks => self.await_disconnect_hooks(),
             Input::DisconnectHookDone => self.disconnect_hook_done(at),
             Input::WallClock { unix } => self.set_wall_clock(at, *unix),
-            Input::ShutDown => self.shut_down(at),
+            Input::ShutDown => {
+                self.shut_down_part(at);
+            }
             _ => return None,
         }
         Some(())

@@ -4,15 +4,13 @@
 use super::ending::close_frame;
 use super::switchboard::Switchboard;
 use crate::protocol::ServerMessage;
+use crate::recorder::Cause;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::counters::Level;
 use crate::switchboard::log::Log;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::recipients::Receipt;
 use crate::{CloseReason, ConnectionId, Frame, Position, Wire, event_stream};
-
-/// Connections that one call ends for one cause. More of them are due again at once.
-pub(super) const ENDS: usize = 48;
 
 impl Switchboard {
     /// Queues an answer or a notice of the JSON protocol, if the connection can get one.
@@ -52,8 +50,9 @@ impl Switchboard {
             self.note_queue(id);
         } else {
             receipt.closed = 1;
-            self.because(id, |it| it.cause_of_full_queue(id, bytes));
-            self.effects.end(id, CloseReason::SlowConsumer);
+            self.end_later(id, CloseReason::SlowConsumer, |it| {
+                it.cause_of_full_queue(id, bytes)
+            });
         }
         self.settle_sent(receipt, |_, victim| victim == id)
     }
@@ -79,24 +78,54 @@ impl Switchboard {
         receipt
     }
 
-    /// Ends the connections that are to end.
+    /// Records that a connection is to end, and why, if that is recorded.
+    #[inline]
+    pub(super) fn end_later(
+        &mut self,
+        id: ConnectionId,
+        reason: CloseReason,
+        why: impl FnOnce(&Self) -> Cause,
+    ) {
+        let why = self.recorder.is_some().then(|| why(self));
+        self.effects.end(id, reason, why);
+    }
+
+    /// Ends the connections that are to end, as many as this call may. Later calls go on.
     pub(super) fn settle(&mut self) {
-        loop {
-            while let Some(id) = self.log.next_condemned() {
+        while self.effects.may_end() {
+            let (id, reason) = if let Some(next) = self.effects.next_end() {
+                if let Some(why) = next.why {
+                    self.because(next.id, |_| *why);
+                }
+                (next.id, next.reason)
+            } else if let Some(id) = self.log.next_condemned() {
                 self.because(id, |it| it.cause_of_lag(id));
-                self.effects.end(id, CloseReason::SlowConsumer);
-            }
-            let Some((id, reason)) = self.effects.next_end() else {
+                (id, CloseReason::SlowConsumer)
+            } else {
                 return;
             };
+            self.effects.ended_one();
             self.end(id, reason);
         }
     }
 
+    /// Goes on with ends that earlier calls have left.
+    pub(super) fn go_on_ending(&mut self) {
+        self.settle();
+        if self.effects.is_relieving() {
+            self.enforce_queue_budget();
+        }
+    }
+
+    /// Returns whether connections are to end that no call has ended yet.
+    pub(super) fn has_more_to_end(&self) -> bool {
+        !self.effects.is_settled() || self.log.has_condemned() || self.effects.is_relieving()
+    }
+
     /// Enforces the bound of the node: closes connections whose sockets do not take bytes, those
-    /// that hold back the most first, until it is kept. If that cannot help, none is closed,
-    /// because frames that wait for a writer are no fault of their clients; publishers wait
-    /// instead.
+    /// that hold back the most first, until it is kept, or as many as this call may; later calls go
+    /// on. If that cannot help, none is closed, because frames that wait for a writer are no fault
+    /// of their clients; publishers wait instead.
     pub(super) fn enforce_queue_budget(&mut self) {
         self.relieve(|_, _| false);
     }
@@ -107,7 +136,10 @@ impl Switchboard {
         let limit = self.config.limits.queued_bytes;
         self.note_level(Level::QueuedBytes, self.log.held(), limit);
         let mut lost = 0;
-        while let Some(id) = self.log.next_over_bound() {
+        while self.effects.may_end()
+            && let Some(id) = self.log.next_over_bound()
+        {
+            self.effects.ended_one();
             if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
                 lost += usize::from(had_message(&self.log, id));
                 self.because(id, |it| it.cause_of_full_node(id));
@@ -117,6 +149,8 @@ impl Switchboard {
                 self.remove(id, None);
             }
         }
+        let more = !self.effects.may_end() && self.log.would_closing_help();
+        self.effects.set_relieving(more);
         lost
     }
 

@@ -236,7 +236,7 @@ impl Switchboard {
             | (Via::Application, _) => {}
             (Via::Url, _) => {
                 let reason = Refused::LobbyFull.close_upgraded();
-                self.effects.end(id, reason);
+                self.effects.end(id, reason, None);
             }
             (Via::Request, _) => {
                 let room = name.clone();

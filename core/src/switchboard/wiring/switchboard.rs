@@ -181,7 +181,9 @@ impl Switchboard {
     /// Costs one comparison per kind of timer.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
+        let to_end = self.has_more_to_end();
         [
+            to_end.then(|| self.clock.now()),
             self.deadlines.next().map(|at| self.clock.driver_time(at)),
             self.pings.next().map(|at| self.clock.driver_time(at)),
             self.rooms.next(),
@@ -197,8 +199,9 @@ impl Switchboard {
         .map(|at| self.clock.after_tick(at))
     }
 
-    /// Advances the clock, and detects a stall of the host before this call.
+    /// Begins a call: advances the clock, and detects a stall of the host before it.
     pub(super) fn advance_clock(&mut self, now: Time) {
+        self.effects.begin_call();
         let threshold = self.config.health.stall_threshold;
         let due = if self.clock.may_have_stalled(now, threshold) {
             self.next_deadline()

@@ -1,10 +1,10 @@
 //! What the driver polls, and what is due.
 
-use super::sending::ENDS;
 use super::switchboard::Switchboard;
 use crate::recorder::Input;
 use crate::switchboard::action::Action;
 use crate::switchboard::connection::ConnectionState;
+use crate::switchboard::effects::ENDS;
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Time};
 
@@ -17,8 +17,8 @@ impl Switchboard {
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
         debug_assert!(
-            self.effects.is_settled(),
-            "each call carries out what it recorded"
+            self.effects.is_settled() || !self.effects.may_end(),
+            "each call carries out what it recorded, as far as it may"
         );
         if self.effects.is_empty() {
             // Frames without a limit of their own (pings, pongs, Close frames) count as well.
@@ -39,6 +39,7 @@ impl Switchboard {
         }
         self.record(now, |_| Input::Tick);
         self.advance_clock(now);
+        self.go_on_ending();
         self.tick_drain();
         self.tick_expiries();
         let now = self.liveness();
@@ -94,8 +95,7 @@ impl Switchboard {
             let Some(id) = self.deadlines.pop_expired(&mut self.connections, now) else {
                 break;
             };
-            self.because(id, |it| it.cause_of_expiry(at));
-            self.effects.end(id, CloseReason::TokenExpired);
+            self.end_later(id, CloseReason::TokenExpired, |it| it.cause_of_expiry(at));
         }
         self.settle();
     }

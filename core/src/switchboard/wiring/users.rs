@@ -34,7 +34,9 @@ impl Switchboard {
     }
 
     /// Closes all connections of the user, on all nodes of a cluster; returns the number of those on
-    /// this node, where the seats that are held for the user in rooms are free, too.
+    /// this node, where the seats that are held for the user in rooms are free, too. Of many
+    /// connections it closes some, and those that follow, the [ticks](Self::tick) that are due at
+    /// once.
     pub fn disconnect_user(&mut self, now: Time, user: &str, reason: CloseReason) -> usize {
         self.record(now, |it| Input::DisconnectUser {
             user: it.name(user),
@@ -50,8 +52,7 @@ impl Switchboard {
     pub(super) fn disconnect_here(&mut self, user: &str, reason: CloseReason) -> usize {
         let ids = self.connections_of(user);
         for &id in &ids {
-            self.because(id, |_| Cause::rule("application"));
-            self.effects.end(id, reason);
+            self.end_later(id, reason, |_| Cause::rule("application"));
         }
         self.settle();
         self.release_seats(user);
