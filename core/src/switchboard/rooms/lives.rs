@@ -7,9 +7,9 @@
 //!                                                            └─ without history ─▶ nothing
 //! ```
 
-use super::Rooms;
 use super::others::Others;
 use super::room::Room;
+use super::{GRACES, Rooms};
 use crate::IpKey;
 use crate::config::settings::RoomSettings;
 use crate::hash::Vacant;
@@ -78,12 +78,15 @@ impl Rooms {
         if let Some(ip) = room.owner.take() {
             self.owners.remove(ip);
         }
-        if let Some(presence) = room.presence.take() {
-            for user in presence.users() {
-                let gone = (room.name.clone(), users.at(user).name.clone(), false);
-                self.moves.extend(room.shared.is_some().then_some(gone));
+        if let Some(mut presence) = room.presence.take() {
+            if room.shared.is_some() {
+                let gone = presence.users().map(|user| users.at(user).name.clone());
+                let moves = gone.map(|user| (room.name.clone(), user, false));
+                self.moves.extend(moves);
             }
-            presence.end(users);
+            if !presence.end(users, GRACES) {
+                self.ended.push(*presence);
+            }
         }
         if !room.keeps {
             self.remove(key);

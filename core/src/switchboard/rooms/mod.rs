@@ -53,6 +53,8 @@ pub(super) struct Rooms {
     /// Rooms with a member that entered by its URL.
     lobbies: usize,
     timers: PresenceTimers,
+    /// What is left of the presence of rooms that have ended.
+    ended: Vec<Presence>,
     /// Users who came to shared rooms, or of whom something else is told there, or who left them.
     moves: VecDeque<Move>,
 }
@@ -74,6 +76,7 @@ impl Rooms {
             by_log: Vec::new(),
             lobbies: 0,
             timers: PresenceTimers::default(),
+            ended: Vec::new(),
             moves: VecDeque::new(),
         }
     }

@@ -125,6 +125,17 @@ impl Occupants {
         }
     }
 
+    /// Removes the user who joined last.
+    pub(in crate::switchboard) fn pop(&mut self) -> Option<Present> {
+        match self {
+            Self::Few(users) => users.pop(),
+            Self::Many(many) => {
+                let (_, user) = many.order.pop_last()?;
+                many.users.remove(&user).map(|(_, present)| present)
+            }
+        }
+    }
+
     /// Returns at most `most` users after a place in the order of joining, and the place after
     /// which others follow, if there are any. Of few users, it returns all.
     pub(in crate::switchboard) fn after(

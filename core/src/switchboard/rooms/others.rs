@@ -29,6 +29,11 @@ impl Elsewhere {
         is_new
     }
 
+    /// Removes any user, because the room ends. Returns whether there was one.
+    pub(super) fn forget_one(&mut self) -> bool {
+        self.users.pop_first().is_some()
+    }
+
     /// Removes a user. Returns whether the user was there.
     pub(super) fn go(&mut self, name: &str, here: bool) -> bool {
         let was_there = self.users.remove(name).is_some();

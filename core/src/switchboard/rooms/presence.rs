@@ -288,13 +288,23 @@ impl Presence {
         true
     }
 
-    /// Ends the grace periods, because the room ends.
-    pub(super) fn end(self, users: &mut Users) {
-        for present in self.occupants.iter() {
-            if present.grace.is_some() {
-                users.release(present.user);
+    /// Ends at most `most` of the grace periods and of what was to be told, because the room ends.
+    /// Returns whether that was all.
+    pub(super) fn end(&mut self, users: &mut Users, most: usize) -> bool {
+        for _ in 0..most {
+            if let Some(present) = self.occupants.pop() {
+                if present.grace.is_some() {
+                    users.release(present.user);
+                }
+            } else if self.changes.pop_first().is_none()
+                && self.infos.pop_first().is_none()
+                && self.seen.pop_first().is_none()
+                && self.elsewhere.as_mut().is_none_or(|it| !it.forget_one())
+            {
+                return true;
             }
         }
+        false
     }
 
     /// Notes that an update is scheduled. Returns whether it was not.

@@ -29,13 +29,16 @@ impl Rooms {
         }
     }
 
-    /// Returns when the next update or the end of a grace period is due, in driver time.
+    /// Returns when the next update or the end of a grace period is due, in driver time: at once while
+    /// there is something left of rooms that have ended.
     #[inline]
     pub(in crate::switchboard) fn next(&self) -> Option<Time> {
-        self.timers.next()
+        let ended = (!self.ended.is_empty()).then_some(Time::ZERO);
+        ended.or_else(|| self.timers.next())
     }
 
-    /// Removes users whose grace period is over, some at a time. An update of a room of this name is due at
+    /// Removes users whose grace period is over, and what is left of rooms that have ended, some at a
+    /// time. An update of a room of this name is due at
     /// `update_at`. Returns whether that was all of them.
     pub(in crate::switchboard) fn tick(
         &mut self,
@@ -43,6 +46,11 @@ impl Rooms {
         now: Time,
         update_at: impl Fn(&str) -> Time,
     ) -> bool {
+        if let Some(last) = self.ended.last_mut()
+            && last.end(users, GRACES)
+        {
+            self.ended.pop();
+        }
         for _ in 0..GRACES {
             let Some(grace) = self.timers.pop_grace(now) else {
                 return true;
@@ -130,12 +138,14 @@ impl Rooms {
         }
     }
 
-    /// Returns the number of rooms in which a user is in a grace period.
+    /// Returns the number of rooms in which a user is in a grace period, those included that have
+    /// ended meanwhile.
     pub(in crate::switchboard) fn graces(&self, user: u32) -> usize {
-        let present = self
-            .slots
-            .iter()
-            .filter_map(|(_, room)| room.presence.as_ref()?.occupants.get(user));
+        let rooms = self.slots.iter();
+        let active = rooms.filter_map(|(_, room)| room.presence.as_deref());
+        let present = active
+            .chain(&self.ended)
+            .filter_map(|presence| presence.occupants.get(user));
         present.filter(|present| present.grace.is_some()).count()
     }
 

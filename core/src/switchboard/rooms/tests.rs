@@ -266,3 +266,43 @@ fn many_changes_are_taken_in_parts_each_once_and_then_only_the_number_is_told() 
     world.enter(later, "tea");
     assert_eq!(world.pass(UPDATE), [[names(&["later"]), vec![]]]);
 }
+
+#[test]
+fn the_presence_of_a_room_in_which_many_were_lost_ends_some_at_a_time() {
+    const MANY: usize = 300;
+    let mut world = World::new();
+    let names = (0..MANY).map(|at| format!("user-{at}"));
+    let names: Vec<String> = names.collect();
+    let ids: Vec<_> = names.iter().map(|name| world.connect(name)).collect();
+    let keys: Vec<_> = ids.iter().map(|&id| world.enter(id, "tea")).collect();
+    let until = world.now + Duration::from_secs(10);
+    for (&id, &key) in ids.iter().zip(&keys) {
+        world.leave(id, key, Some(until));
+    }
+    assert_eq!(world.rooms.find("tea"), None, "the room itself has ended");
+    let held = |world: &World| {
+        let users = names.iter().map(|name| world.users.find(name).unwrap());
+        users
+            .filter(|&user| world.users.at(user).graces > 0)
+            .count()
+    };
+    let mut before = MANY;
+    let mut calls = 0;
+    loop {
+        calls += 1;
+        let left = held(&world);
+        assert!(before - left <= GRACES, "{before} to {left}");
+        before = left;
+        if world.rooms.next() != Some(Time::ZERO) {
+            break;
+        }
+        assert!(world.pass(Duration::ZERO).is_empty());
+    }
+    assert_eq!(before, 0);
+    // As many changes had not been told.
+    assert_eq!(calls, (2 * MANY).div_ceil(GRACES));
+    let key = world.enter(ids[0], "tea");
+    let joined = vec![[vec!["user-0".into()], vec![]]];
+    assert_eq!(world.pass(UPDATE), joined);
+    assert_eq!(world.rooms.at(key).members, 1);
+}
