@@ -166,11 +166,14 @@ impl History {
         }
     }
 
-    /// Gives up what is too old.
-    pub(super) fn age(&mut self, now: Time) {
-        while self.expiry().is_some_and(|at| at <= now) {
+    /// Gives up what is too old, at most `most` entries. Returns how many.
+    pub(super) fn age(&mut self, now: Time, most: usize) -> usize {
+        let mut aged = 0;
+        while aged < most && self.expiry().is_some_and(|at| at <= now) {
             self.evict();
+            aged += 1;
         }
+        aged
     }
 
     /// Returns when the oldest entry is too old.

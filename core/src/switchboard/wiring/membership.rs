@@ -13,8 +13,8 @@ use crate::switchboard::log::Rule;
 use crate::switchboard::rooms::Via;
 use crate::{CloseReason, ConnectionId, IpKey, Presence, StaleId, Time};
 
-/// Rooms whose histories are looked at in one tick.
-const EXPIRIES: usize = 256;
+/// Messages in histories that one tick frees.
+const EXPIRIES: usize = 4_096;
 
 impl Switchboard {
     /// Returns the connections in a room. Costs a look at each of them;

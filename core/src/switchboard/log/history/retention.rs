@@ -12,6 +12,9 @@ use crate::Time;
 /// Rooms that are looked at for the one to give something up.
 const LOOKS: usize = 64;
 
+/// As how many messages a room counts of which something is to go.
+const ROOM: usize = 16;
+
 impl Room {
     /// Returns when its history is to be looked at. What it was armed for may have gone since.
     fn due(&self) -> Option<Time> {
@@ -80,7 +83,9 @@ impl Log {
     /// but what was overwritten.
     pub(in crate::switchboard) fn range(&mut self, key: u32) -> (u64, u64) {
         let now = self.now;
-        self.with_history(key, |history| history.age(now));
+        self.with_history(key, |history| {
+            history.age(now, usize::MAX);
+        });
         let room = &self.rooms[key];
         if let Some(latest) = &room.latest {
             return (latest.first(), room.seq);
@@ -123,24 +128,51 @@ impl Log {
         first.into_iter().flatten().map(|&(at, _)| at).min()
     }
 
-    /// Frees what has become too old, at most `most` rooms of it. Returns the keys of rooms without
-    /// members that are to be removed, as nothing keeps them any more.
+    /// Frees what has become too old. Returns the keys of rooms without members that are to be removed,
+    /// as nothing keeps them any more.
+    ///
+    /// Frees about `most` messages, where looking at a room counts as [some](ROOM). More is due at once.
     pub(in crate::switchboard) fn expire(&mut self, now: Time, most: usize) -> Vec<u32> {
         self.now = now;
-        for _ in 0..most {
-            let Some(&(at, key)) = self.expiries.first() else {
-                break;
-            };
-            if at > now {
-                break;
-            }
+        let mut share = most;
+        while share > 0
+            && let Some(&(at, key)) = self.expiries.first()
+            && at <= now
+        {
             self.expiries.pop_first();
             self.rooms[key].armed = None;
-            self.with_history(key, |history| history.age(now));
+            let mut aged = 0;
+            self.with_history(key, |history| aged = history.age(now, share));
+            share = share.saturating_sub(aged + ROOM);
             self.arm_expiry(key);
         }
-        let due = self.dormant.iter().take_while(|&&(at, _)| at <= now);
-        due.map(|&(_, key)| key).take(most).collect()
+        self.expire_rooms(now, share)
+    }
+
+    /// Returns the keys of rooms without members that are to be removed. Of one with more messages than
+    /// are left of the share, the oldest go first.
+    fn expire_rooms(&mut self, now: Time, mut share: usize) -> Vec<u32> {
+        let (mut ended, mut large) = (Vec::new(), None);
+        for &(at, key) in &self.dormant {
+            if at > now || share == 0 {
+                break;
+            }
+            let room = &self.rooms[key];
+            if room.history.is_some() && room.ring.len() > share {
+                large = Some(key);
+                break;
+            }
+            ended.push(key);
+            share = share.saturating_sub(room.ring.len() + ROOM);
+        }
+        if let Some(key) = large {
+            self.with_history(key, |history| {
+                for _ in 0..share {
+                    history.evict();
+                }
+            });
+        }
+        ended
     }
 
     /// Keeps the bound over all histories: what would expire first goes first.

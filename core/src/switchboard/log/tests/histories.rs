@@ -17,6 +17,12 @@ const LIMITS: Limits = Limits {
     dormant_rooms: 10,
 };
 
+/// Room for any number of them.
+const ROOMY: Limits = Limits {
+    history_bytes: 100_000,
+    ..LIMITS
+};
+
 fn room(log: &mut Log, messages: usize, age: u64) -> u32 {
     log.create_room(Rule {
         lag: LagRule {
@@ -68,4 +74,56 @@ fn a_message_that_has_gone_does_not_make_its_room_the_first_to_give_up_another()
     say(&mut log, busy, 41);
     say(&mut log, quiet, 42);
     assert_eq!((log.range(busy), log.range(quiet)), ((2, 3), (2, 3)));
+}
+
+#[test]
+fn messages_that_have_become_too_old_go_some_at_a_time() {
+    let mut log = Log::new(ROOMY);
+    let keys = [room(&mut log, 100, 10), room(&mut log, 100, 10)];
+    for key in keys {
+        for _ in 0..100 {
+            say(&mut log, key, 0);
+        }
+    }
+    let due = Time::from_millis(10_000);
+    let (mut before, mut calls) = (log.kept().0, 0);
+    assert_eq!(before, 200);
+    while log.next_deadline().is_some_and(|at| at <= due) {
+        assert!(log.expire(due, 30).is_empty());
+        let kept = log.kept().0;
+        assert!((1..=30).contains(&(before - kept)), "{before} to {kept}");
+        (before, calls) = (kept, calls + 1);
+    }
+    assert_eq!((before, log.held(), calls), (0, 0, 8));
+}
+
+#[test]
+fn rooms_that_have_lingered_go_some_at_a_time_and_a_large_one_in_parts() {
+    let mut log = Log::new(ROOMY);
+    let (large, small) = (room(&mut log, 100, 2_000), room(&mut log, 100, 2_000));
+    for _ in 0..100 {
+        say(&mut log, large, 0);
+    }
+    for _ in 0..20 {
+        say(&mut log, small, 1);
+    }
+    let due = Time::from_millis(1_001_000);
+    let mut parts = Vec::new();
+    while log.next_deadline().is_some_and(|at| at <= due) {
+        let ended = log.expire(due, 30);
+        parts.push((log.kept().0, ended.clone()));
+        for key in ended {
+            log.remove_room(key);
+        }
+    }
+    let expected = [
+        (90, vec![]),
+        (60, vec![]),
+        (30, vec![]),
+        // What is left of its share goes to the other one.
+        (26, vec![large]),
+        (16, vec![small]),
+    ];
+    assert_eq!(parts, expected);
+    assert_eq!((log.kept(), log.held()), ((0, 0), 0));
 }
