@@ -1,8 +1,10 @@
 //! Measures the longest call of each kind, which is how long a lock is held around it: `cargo bench
 //! -p switchboard-bench --bench holds [CONNECTIONS]`.
 //!
-//! All connections are in one room. Prints the longest and the median CPU time of a call, so that
-//! other load on the machine does not count, and the number of calls above a millisecond.
+//! All connections are in one room. At first they live, then they end: by a drain, because they do not
+//! read, because they are lost, with the driver; those of one user, and the histories of as many rooms.
+//! Prints the longest and the median CPU time of a call, so that other load on the machine does not
+//! count, and the number of calls above a millisecond.
 #![allow(missing_docs)]
 
 mod world;
@@ -14,8 +16,8 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use switchboard_core::protocol::Content;
 use switchboard_core::{
-    Config, ConnectionId, Event, Exclude, Frame, Identity, Request, Switchboard, Time, ToAll,
-    WriteTurn,
+    CloseReason, Config, ConnectionId, Event, Exclude, Frame, Identity, Request, Switchboard, Time,
+    ToAll, UserPolicy, WriteTurn,
 };
 
 use self::world::{CONTENT, PEER, config};
@@ -28,18 +30,95 @@ const MILLISECOND: u64 = 1_000_000;
 /// The time within which the next part is due.
 const PART: Duration = Duration::from_micros(100);
 
+/// Messages that a member may lag behind where members do not read.
+const LAG: usize = 64;
+/// Connections of one user.
+const DEVICES: usize = 100_000;
+/// Messages of a room that keeps some.
+const MESSAGES: usize = 20;
+
 fn main() {
     let wanted = std::env::args().skip(1).find_map(|it| it.parse().ok());
     let connections = wanted.unwrap_or(1_000_000);
-    let mut bench = Bench::new(config());
-    bench.connect(connections);
-    bench.settle();
+    let settled = |change: fn(&mut Config)| {
+        let mut config = config();
+        change(&mut config);
+        let mut bench = Bench::new(config);
+        bench.connect(connections);
+        bench.settle();
+        bench
+    };
+    let mut bench = settled(|_| {});
     bench.send();
     bench.heartbeats(30);
     bench.churn(10_000);
     bench.report("steady");
     bench.drain();
     bench.report("drain");
+    let mut bench = settled(|config| config.limits.queue_messages = LAG);
+    bench.holds.clear();
+    bench.stop_reading();
+    bench.report("slow");
+    let mut bench = settled(|_| {});
+    bench.holds.clear();
+    bench.lose();
+    bench.report("lost");
+    let mut bench = settled(|config| config.presence.enabled = false);
+    bench.holds.clear();
+    bench.shut_down();
+    bench.report("shut down");
+    one_user(connections.min(DEVICES));
+    histories(connections);
+}
+
+/// All connections of a user are closed.
+fn one_user(connections: usize) {
+    let mut config = config();
+    config.users = UserPolicy::Allow(connections);
+    config.presence.enabled = false;
+    let mut bench = Bench::new(config);
+    for _ in 0..connections {
+        let id = bench.connect_as("ann".to_owned(), None);
+        bench.ids.push(id);
+        if bench.ids.len().is_multiple_of(1_000) {
+            bench.write();
+        }
+    }
+    bench.settle();
+    bench.holds.clear();
+    let closed = bench.call("disconnect", |board, now| {
+        board.disconnect_user(now, "ann", CloseReason::Kicked)
+    });
+    assert_eq!(closed, connections);
+    bench.pass(Duration::from_millis(1));
+    bench.write();
+    bench.report("one user");
+}
+
+/// The messages of many rooms become too old, and the rooms end.
+fn histories(rooms: usize) {
+    let mut config = config();
+    config.history.messages = MESSAGES;
+    config.history.rooms = rooms;
+    config.history.bytes = 2 << 30;
+    let mut bench = Bench::new(config);
+    for number in 0..rooms {
+        let room = format!("r{number}");
+        for _ in 0..MESSAGES {
+            let content = Content::parse(CONTENT).expect("valid JSON");
+            let sent = bench.call("broadcast", |board, now| {
+                board.broadcast(now, &room, content, Some("ann"), Exclude::NOBODY)
+            });
+            sent.expect("it fits");
+        }
+    }
+    bench.forget_actions();
+    assert_eq!(bench.switchboard.stats(bench.now).history.rooms, rooms);
+    bench.pass(Duration::from_secs(5 * 60));
+    assert_eq!(bench.switchboard.stats(bench.now).history.messages, 0);
+    bench.pass(Duration::from_secs(5 * 60));
+    assert_eq!(bench.switchboard.stats(bench.now).history.rooms, 0);
+    bench.report("histories");
 }
 
 struct Bench {
@@ -88,9 +167,13 @@ impl Bench {
 
     fn connect_one(&mut self) -> ConnectionId {
         self.users += 1;
-        let name = format!("user-{}", self.users);
-        let request = Request::upgraded("/ws", Some(ROOM.to_owned()), empty::<(&str, &str)>())
-            .expect("a valid request");
+        self.connect_as(format!("user-{}", self.users), Some(ROOM))
+    }
+
+    fn connect_as(&mut self, name: String, room: Option<&str>) -> ConnectionId {
+        let room = room.map(str::to_owned);
+        let request =
+            Request::upgraded("/ws", room, empty::<(&str, &str)>()).expect("a valid request");
         let id = self.call("connect", |board, now| board.connect(now, PEER));
         let id = id.expect("a seat");
         self.call("upgraded", |board, now| board.upgraded(now, id, &request))
@@ -239,6 +322,51 @@ impl Bench {
             if next.is_none() {
                 break;
             }
+        }
+    }
+
+    /// No socket takes anything any more, until all members are too far behind.
+    fn stop_reading(&mut self) {
+        for message in 0..=LAG {
+            let content = Content::parse(CONTENT).expect("valid JSON");
+            let sent = self.call("broadcast", |board, now| {
+                board.broadcast(now, ROOM, content, Some("ann"), Exclude::NOBODY)
+            });
+            let sent = sent.expect("it fits");
+            if message == 0 {
+                self.take_nothing();
+            } else if message == LAG {
+                assert_eq!(sent.closed, self.ids.len());
+            }
+        }
+        self.forget_actions();
+        self.pass(Duration::from_millis(1));
+        assert_eq!(self.switchboard.stats(self.now).total_connections, 0);
+    }
+
+    fn take_nothing(&mut self) {
+        while self.switchboard.wants_write() {
+            let mut turn = std::mem::take(&mut self.turn);
+            self.call("take_turn", |board, _| board.take_turn(&mut turn, TURN));
+            turn.write_each(|_, _| 0);
+            self.call("report", |board, now| board.report(now, &mut turn));
+            self.turn = turn;
+        }
+    }
+
+    /// All connections are lost at once.
+    fn lose(&mut self) {
+        for id in std::mem::take(&mut self.ids) {
+            let _ = self.call("reset", |board, now| board.handle(now, id, Event::Reset));
+            self.forget_actions();
+        }
+        self.pass(Duration::from_secs(1));
+        self.pass(Duration::from_secs(10));
+    }
+
+    fn shut_down(&mut self) {
+        while self.call("shut_down", Switchboard::shut_down_part) {
+            self.forget_actions();
         }
     }
 
