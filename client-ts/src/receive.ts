@@ -46,8 +46,7 @@ export function receive(m: Machine, frame: Frame | null): void {
     case 'skip': case 'gap': {
       const { from, to } = frame;
       const isSkip = frame.type === 'skip';
-      if (!(from <= to)) return;
-      see(m, name, from, isSkip ? from : to + 1, to);
+      if (from <= to) see(m, name, from, isSkip ? from : to + 1, to);
       if (isSkip || m._channels.get(name)?._active) return;
     }
   }

@@ -789,8 +789,7 @@ function receive(m, frame) {
     case "gap": {
       const { from, to: to2 } = frame;
       const isSkip = frame.type === "skip";
-      if (!(from <= to2)) return;
-      see(m, name, from, isSkip ? from : to2 + 1, to2);
+      if (from <= to2) see(m, name, from, isSkip ? from : to2 + 1, to2);
       if (isSkip || m._channels.get(name)?._active) return;
     }
   }

@@ -93,16 +93,16 @@ impl Machine {
 
     fn subscribed(&mut self, frame: &ServerText) {
         let id = frame.id();
-        // A `subscribed` never answers a message, whatever its id.
+        let name = frame.channel().unwrap_or_default();
+        // A `subscribed` never answers a message, whatever its id, nor the `subscribe` of another channel.
         let mut over = None;
         if let TextId::Number(id) = id {
             over = self.messages.request(id).and_then(|it| it.over);
-            if over.is_some() || self.entry_of(id).is_some() {
+            if over.is_some() || self.entry_of(id).is_some_and(|it| &*it.name == name) {
                 self.messages.answered(id);
             }
         }
         self.was_read(over);
-        let name = frame.channel().unwrap_or_default();
         // Ignore the answer to an earlier `subscribe` that was cancelled since.
         let asked = self.channels.get(name).map(|channel| channel.entry);
         if let Some(Entry::Asked(ours)) = asked
