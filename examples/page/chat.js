@@ -74,7 +74,10 @@ export class Chat {
       onShow: (name) => this.show(name),
       onClose: (room) => this.#close(room),
     });
-    this.#tabs = new Tabs(() => this.#markSeen());
+    this.#tabs = new Tabs(() => {
+      this.#markSeen();
+      this.#roomList.reveal();
+    });
     this.#status = new StatusView({
       onReconnect: () => this.#reconnect(),
       onLeave: () => this.leave(),

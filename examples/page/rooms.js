@@ -14,6 +14,7 @@ export class RoomList {
   #badge = $('view-rooms');
   #drawing = 0;
   /** @type {Map<Room, HTMLElement>} */ #rows = new Map();
+  /** The room on the screen, as drawn last. @type {Room | null} */ #shown = null;
 
   /**
    * @param {() => {rooms: Room[], current: Room | null}} context
@@ -41,6 +42,9 @@ export class RoomList {
     this.#drawing ||= requestAnimationFrame(() => { this.#drawing = 0; this.#drawNow(); });
   }
 
+  /** Scrolls to the room on the screen, which may have been chosen elsewhere, as by Back. */
+  reveal() { this.#list.querySelector('.current')?.scrollIntoView({ block: 'nearest' }); }
+
   #drawNow() {
     const { rooms, current } = this.context();
     const rows = new Map(rooms.map((room) => [room, this.#rows.get(room) ?? this.#row(room)]));
@@ -58,6 +62,8 @@ export class RoomList {
       row.classList.toggle('current', room === current);
       row.classList.toggle('shut', room.refused !== null);
     }
+    if (current !== this.#shown) this.reveal();
+    this.#shown = current;
     const elsewhere = rooms.reduce((sum, room) => sum + (room === current ? 0 : room.unread), 0);
     setText(this.#badge, formatCount(elsewhere));
     this.#badge.hidden = elsewhere === 0;

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { Client } from '../node/client.mjs';
 import { chat } from '../node/server.mjs';
 import { until } from '../node/wait.mjs';
-import { ChatPage, browser } from './pages.mjs';
+import { ChatPage, PHONE, browser } from './pages.mjs';
 
 let chromium;
 before(async () => {
@@ -33,6 +33,34 @@ test('rooms share one connection, and what comes in the others is counted', asyn
   assert.equal(ann.sockets, 1);
   assert.deepEqual(ann.broken, []);
 });
+
+for (const [device, options] of [['a wide screen', {}], ['a tablet', { viewport: { width: 1000, height: 700 } }], ['a phone', PHONE]]) {
+  test(`among many rooms, the one on the screen is in view in the list of ${device}`, async (t) => {
+    const server = await chat(t);
+    const ann = await ChatPage.connected(t, chromium, server, 'ann', 'first', options);
+    const list = async () => { if (device === 'a phone') await ann.page.locator('.views [data-view=rooms]').click(); };
+    const isInView = (selector) => ann.page.locator(selector).evaluate((it) => {
+      const [of, panel] = [it, it.closest('#rooms')].map((one) => one.getBoundingClientRect());
+      return of.height > 0 && of.top >= panel.top && of.bottom <= panel.bottom;
+    });
+    const areInView = async () => {
+      await list();
+      const all = ['#rooms-heading', '#rooms-new', '.room.current'];
+      await until(async () => (await Promise.all(all.map(isInView))).every(Boolean), `${all} in view`);
+    };
+    for (const letter of 'abcdefghijklmn') {
+      await list();
+      await ann.goes(`room ${letter}`);
+    }
+    await areInView();
+    await ann.goes('first');
+    await areInView();
+    await ann.page.goBack();
+    await ann.isIn('room n');
+    await areInView();
+    assert.deepEqual(ann.broken, []);
+  });
+}
 
 test('each room has its people', async (t) => {
   const server = await chat(t);

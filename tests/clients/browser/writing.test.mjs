@@ -125,6 +125,16 @@ test('a line says where another day begins, and each message when it was sent', 
   assert.equal(await ann.page.locator('#log time').last().getAttribute('title'), 'Monday, November 30, 00:01');
 });
 
+test('a narrow phone has room for names of usual length', async (t) => {
+  const server = await chat(t);
+  const ann = await connected(t, server, 'annabelle', 'reading room', { ...PHONE, viewport: { width: 360, height: 740 } });
+  for (const id of ['#room-title', '.bar-title p', '#status']) {
+    const hidden = await ann.page.locator(id).evaluate((it) => it.scrollWidth - it.clientWidth);
+    assert.ok(hidden <= 0, `${id} is cut by ${hidden} pixels`);
+  }
+  assert.equal(await ann.page.evaluate(() => document.documentElement.scrollWidth), 360);
+});
+
 test('a phone shows one’s own name, the room and the state of the connection', async (t) => {
   const server = await chat(t);
   const ann = await connected(t, server, 'ann', 'den', PHONE);
