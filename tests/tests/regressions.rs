@@ -355,7 +355,8 @@ fn a_device_that_cannot_even_be_told_that_it_joined_takes_no_other_out_of_the_pr
     let mut world = World::new(config);
     let _ = world.enter("ann", Some("lobby"));
     let slow = world.enter("ann", None);
-    for _ in 0..2 {
+    // Beside its welcome, up to twice the limit, as nobody has had a turn to write.
+    for _ in 0..5 {
         world
             .board
             .send(world.now, slow, Frame::text("x"))

@@ -62,7 +62,8 @@ pub enum SendError {
     /// The broker of the cluster is away, and the room's rule is to refuse then.
     Unavailable,
     /// The writers have not caught up: more than `limits.queued_bytes` is held, and closing slow
-    /// connections would not help, or the room's log is at twice the limit of its members' lag.
+    /// connections would not help, or the room's log is at twice the limit of its members' lag, or
+    /// what waits for the connection, or one of the user, is at twice its limit.
     /// Nothing was sent, and no number was used. Wait (with `Hub::ready`, where the driver has it) and
     /// send again.
     Busy,

@@ -268,6 +268,7 @@ fn a_message_to_one_connection_tells_that_it_was_closed_for_it() {
     let id = world.id(clients[0]);
     let sent = world.board.send(world.now, id, frame(6_000, "x")).unwrap();
     assert_eq!((sent.accepted, sent.closed), (1, 0));
+    world.flush();
     let sent = world.board.send(world.now, id, frame(6_000, "x")).unwrap();
     assert_eq!((sent.accepted, sent.closed), (0, 1));
     assert!(!world.is_open(clients[0]));

@@ -1,7 +1,9 @@
 //! Slow consumers (`docs/behaviour.md`, section 4).
 
 use serde_json::json;
-use switchboard_core::{Config, Event, Exclude, RoomPresence, RoomRule, SlowPolicy};
+use switchboard_core::{
+    Config, Direct, Event, Exclude, Frame, RoomPresence, RoomRule, SendError, SlowPolicy,
+};
 use switchboard_kit::Received;
 
 use crate::world::{Client, World, millis, secs};
@@ -142,6 +144,67 @@ fn messages_of_a_room_and_a_members_own_have_limits_of_their_own() {
     world.says(ann, json!({"type": "ping"}));
     assert!(!world.is_open(ann));
     assert_eq!(world.stats().closes["slow_consumer"], 1);
+}
+
+/// Sends a numbered text without letting anybody write.
+fn send_unwritten(world: &mut World, client: Client, n: usize) -> Result<usize, SendError> {
+    let (now, id) = (world.now, world.id(client));
+    let sent = world.board.send(now, id, Frame::text(&n.to_string()));
+    sent.map(|receipt| receipt.accepted)
+}
+
+#[test]
+fn a_burst_that_nobody_had_a_turn_to_write_closes_nobody_and_is_refused_at_twice_the_limit() {
+    let (mut world, ann) = stalled(SlowPolicy::Disconnect);
+    world.peer_mut(ann).room = None;
+    for n in 0..8 {
+        assert_eq!(send_unwritten(&mut world, ann, n), Ok(1));
+    }
+    assert_eq!(send_unwritten(&mut world, ann, 8), Err(SendError::Busy));
+    let to_user = world.board.send_to_user(world.now, "ann", Frame::text("8"));
+    assert_eq!(to_user, Err(SendError::Busy));
+    world.flush();
+    assert_eq!(send_unwritten(&mut world, ann, 8), Ok(1));
+    let texts = world.frames(ann);
+    let expected = (0..9).map(|n: usize| Received::Text(n.to_string()));
+    assert_eq!(texts, expected.collect::<Vec<_>>());
+    assert!(world.is_open(ann));
+}
+
+#[test]
+fn who_takes_no_bytes_of_such_a_burst_is_closed() {
+    let (mut world, ann) = stalled(SlowPolicy::Disconnect);
+    for n in 0..6 {
+        assert_eq!(send_unwritten(&mut world, ann, n), Ok(1));
+    }
+    assert!(world.is_open(ann), "no writer has come to it");
+    world.flush();
+    assert!(!world.is_open(ann));
+    assert_eq!(world.stats().closes["slow_consumer"], 1);
+    world.reads_all(ann);
+    assert_eq!(world.close(ann), Some((4101, "slow_consumer".into())));
+}
+
+#[test]
+fn a_direct_message_to_who_had_no_turn_is_refused_and_closes_nobody() {
+    let (mut world, ann) = stalled_with(|config| config.direct = Direct::Open);
+    world.peer_mut(ann).room = None;
+    let bob = world.connect("bob", "");
+    world.forget();
+    for n in 0..8 {
+        assert_eq!(send_unwritten(&mut world, ann, n), Ok(1));
+    }
+    let direct = json!({"type": "direct", "to": "ann", "content": 1, "id": 7});
+    world.says(bob, direct.clone());
+    let answer = world.last(bob);
+    assert_eq!(answer["code"], "rate_limited");
+    assert_eq!(
+        (&answer["id"], &answer["retry_after_ms"]),
+        (&json!(7), &json!(100))
+    );
+    assert!(world.is_open(ann) && world.is_open(bob));
+    world.says(bob, direct);
+    assert_eq!(world.last(bob)["delivered"], 1);
 }
 
 #[test]

@@ -333,6 +333,11 @@ impl Model {
             return self.fail(id, "not_connected", "not_connected", tag, None);
         }
         let item = Item::new(framed(text.len()), Is::Json(text.to_owned()), Kind::Message);
+        if self.is_busy_user(to, item.len) {
+            let words = texts::words("busy_user");
+            let error = texts::error("rate_limited", words, tag, None, Some(100));
+            return self.tell(id, error);
+        }
         let delivered = self.send_to_devices(to, &item).accepted as u64;
         if let Some(tag) = tag {
             self.tell(id, texts::direct_ack(tag, delivered));

@@ -257,6 +257,14 @@ impl Model {
     /// A socket that takes no bytes closes who is over a limit.
     fn close_if_behind(&mut self, id: ConnectionId) {
         let blocked = self.conns.get(&id).filter(|conn| conn.blocked);
+        let limits = &self.config.limits;
+        let over = |conn: &Conn| {
+            let (bytes, messages) = (conn.queue.own_bytes(), conn.queue.own_messages());
+            bytes > limits.queue_bytes || messages > limits.queue_messages
+        };
+        if blocked.is_some_and(over) {
+            return self.end(id, "slow_consumer", None);
+        }
         let rooms = blocked.map_or(Vec::new(), Self::rooms_of);
         for name in rooms {
             let closes = self.policy(&name) == SlowPolicy::Disconnect;

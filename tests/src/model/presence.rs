@@ -144,7 +144,7 @@ impl Model {
 
     /// Sends the list to a member; if it does not fit, the member gets it next time.
     fn tell_presence(&mut self, id: ConnectionId, name: &str, item: &Item) {
-        let fits = self.fits(id, item.len);
+        let fits = self.fits_within(id, item.len, 1);
         let again = self.now + self.interval(name);
         if fits {
             self.push(id, item.clone());

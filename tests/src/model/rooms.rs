@@ -376,6 +376,9 @@ impl Model {
     /// Sends a message to a user's connections.
     pub fn send_to_user(&mut self, user: &str, text: &str) -> Result<Tally, &'static str> {
         let item = self.raw_item(text)?;
+        if self.is_busy_user(user, item.len) {
+            return Err("busy");
+        }
         Ok(self.send_to_devices(user, &item))
     }
 
@@ -392,6 +395,9 @@ impl Model {
             Some(_) => {}
         }
         let item = self.raw_item(text)?;
+        if self.is_busy_for(id, item.len) {
+            return Err("busy");
+        }
         Ok(self.send(id, item))
     }
 

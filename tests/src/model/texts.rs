@@ -163,6 +163,7 @@ pub fn words(what: &str) -> &'static str {
         "forbidden" => "you are not allowed to do that",
         "not_in_channel" => "you are not in that channel: subscribe first",
         "busy" => "too much waits in that channel: send again later",
+        "busy_user" => "too much waits for that user: send again later",
         "rate_limited" => "too many messages: wait before you send again",
         "empty_name" => "a name must not be empty",
         "control" => "a name must not have control characters",

@@ -102,6 +102,9 @@ fn a_flood_of_pings_from_a_peer_that_does_not_read_holds_a_few_answers() {
 #[test]
 fn a_flood_of_requests_from_a_peer_that_does_not_read_holds_its_queue_and_then_nothing() {
     let (mut world, id) = one_of(2);
+    world.happens(id, Event::Ping(b"one"));
+    let turn = world.take(id);
+    world.wrote(turn, 0);
     // At most 1 024 messages are queued (the default), each of less than 512 bytes.
     let most = 1_024 * 512;
     let mut heap = Heap::default();

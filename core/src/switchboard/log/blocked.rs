@@ -8,7 +8,7 @@ use crate::switchboard::arena::NONE;
 
 impl Log {
     /// Notes that a socket takes no bytes. Volatile messages of which it has taken none are dropped;
-    /// returns how many.
+    /// returns how many. A connection whose own frames are over their limits is to be closed.
     pub(super) fn block(&mut self, slot: u32) -> u32 {
         let connection = &mut self.connections[slot as usize];
         connection.writer = Writer::Blocked;
@@ -19,6 +19,9 @@ impl Log {
             self.link(slot, membership);
         }
         self.weigh_connection(slot);
+        if self.is_over_own(slot) {
+            self.condemn(slot);
+        }
         dropped
     }
 

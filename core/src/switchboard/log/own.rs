@@ -1,12 +1,15 @@
 //! A connection's own frames: answers, notices, direct messages, control frames, and what remains
 //! of a room's messages after it was left to end.
 //!
+//! Messages are limited where the socket takes no bytes. What waits for another connection has had no turn
+//! to be written: it may be twice as much.
+//!
 //! A frame in order carries the node's count of published messages: it goes after all messages of
 //! rooms up to that count, and before all later ones.
 
 use super::Log;
 use super::class::Class;
-use super::connection::{List, Rest};
+use super::connection::{Connection, List, Rest, Writer};
 use super::item::{Came, Item, Lane};
 use crate::switchboard::arena::NONE;
 use crate::{ConnectionId, Frame};
@@ -37,13 +40,9 @@ impl Log {
         frame: Frame,
         class: Class,
     ) -> Result<(), NotQueued> {
-        let limits = self.limits;
         let connection = self.connection(id).ok_or(NotQueued::Gone)?;
         let limited = class == Class::MESSAGE;
-        let queue = self.queues.of(connection);
-        let full = queue.bytes + frame.len() > limits.own_bytes
-            || queue.messages as usize >= limits.own_messages;
-        if limited && full {
+        if limited && !self.fits(connection, frame.len(), own_limits(connection)) {
             return Err(NotQueued::Full);
         }
         if limited {
@@ -52,6 +51,30 @@ impl Log {
         self.held += frame.footprint();
         self.append(id.slot, Lane::InOrder, frame, class, NONE);
         Ok(())
+    }
+
+    /// Returns whether a message of so many bytes for a connection is to be refused: what waits for it
+    /// would be over twice the limits, and nobody has had a turn to write it.
+    pub(in crate::switchboard) fn is_full_for(&self, id: ConnectionId, bytes: usize) -> bool {
+        let untried = self.connection(id).filter(|it| own_limits(it) > 1);
+        untried.is_some_and(|it| !self.fits(it, bytes, own_limits(it)))
+    }
+
+    /// Returns whether a connection's own frames with a message of so many bytes are within so many
+    /// times the limits.
+    pub(super) fn fits(&self, connection: &Connection, bytes: usize, times: usize) -> bool {
+        let (queue, limits) = (self.queues.of(connection), &self.limits);
+        queue.bytes + bytes <= limits.own_bytes * times
+            && (queue.messages as usize) < limits.own_messages * times
+    }
+
+    /// Returns whether the own frames of a connection are over the limits.
+    pub(super) fn is_over_own(&self, slot: u32) -> bool {
+        let (queue, limits) = (
+            self.queues.of(&self.connections[slot as usize]),
+            &self.limits,
+        );
+        queue.bytes > limits.own_bytes || queue.messages as usize > limits.own_messages
     }
 
     /// Queues a frame that goes before all data and is not limited.
@@ -231,5 +254,13 @@ impl Log {
         while self.pop_own(slot, Lane::Urgent).is_some() {}
         while self.pop_own(slot, Lane::InOrder).is_some() {}
         messages
+    }
+}
+
+/// Returns how many times the limits the own frames of a connection may reach.
+pub(super) const fn own_limits(connection: &Connection) -> usize {
+    match connection.writer {
+        Writer::Blocked => 1,
+        _ => 2,
     }
 }

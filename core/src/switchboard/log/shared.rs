@@ -2,7 +2,9 @@
 
 use super::Log;
 use super::class::Class;
+use super::connection::Connection;
 use super::item::{Came, Item, Lane, Shared};
+use super::own::own_limits;
 use crate::frame::Form;
 use crate::switchboard::arena::NONE;
 use crate::{ConnectionId, Frame};
@@ -18,6 +20,16 @@ impl Log {
         self.push_part(ids, frame, &mut None)
     }
 
+    /// Queues one message for several connections, like [`push_shared`](Self::push_shared), but only
+    /// where it makes nobody slow, whose socket may take no bytes next.
+    pub(in crate::switchboard) fn push_within_limits(
+        &mut self,
+        ids: impl IntoIterator<Item = ConnectionId>,
+        frame: &Frame,
+    ) -> Vec<ConnectionId> {
+        self.push_each(ids, frame, &mut None, |_| 1)
+    }
+
     /// Queues one message for some of the connections that are to get it. `counted` is kept by the
     /// caller between the parts, so that the message is counted once.
     pub(in crate::switchboard) fn push_part(
@@ -26,7 +38,17 @@ impl Log {
         frame: &Frame,
         counted: &mut Option<u32>,
     ) -> Vec<ConnectionId> {
-        let limits = self.limits;
+        self.push_each(ids, frame, counted, own_limits)
+    }
+
+    /// Queues one message for those connections whose own frames stay within `times` the limits.
+    fn push_each(
+        &mut self,
+        ids: impl IntoIterator<Item = ConnectionId>,
+        frame: &Frame,
+        counted: &mut Option<u32>,
+        times: impl Fn(&Connection) -> usize,
+    ) -> Vec<ConnectionId> {
         if counted.is_none() {
             self.count(frame.len());
         }
@@ -45,10 +67,7 @@ impl Log {
             let Some(connection) = self.connection(id) else {
                 continue;
             };
-            let queue = self.queues.of(connection);
-            if queue.bytes + frame.len() > limits.own_bytes
-                || queue.messages as usize >= limits.own_messages
-            {
+            if !self.fits(connection, frame.len(), times(connection)) {
                 full.push(id);
                 continue;
             }

@@ -67,25 +67,36 @@ pub(super) fn complaint(error: &ServerMessage<'_>) -> String {
 impl Switchboard {
     /// Returns the limit that a frame of so many bytes would break for a connection.
     pub(super) fn cause_of_full_queue(&self, id: ConnectionId, more: usize) -> Cause {
-        let limits = &self.config.limits;
         let (bytes, messages) = self.log.own_waiting(id);
-        if messages >= limits.queue_messages {
-            let most = limits.queue_messages;
-            return Cause::measured("limits.queue_messages", messages + 1, most, Unit::Messages)
-                .detail("of its own frames");
+        let times = if self.log.is_blocked(id) { 1 } else { 2 };
+        let cause = self.cause_of_own_frames((bytes + more, messages + 1), times);
+        if times > 1 {
+            return cause
+                .detail("of its own frames, which had no turn to be written: twice the limit");
         }
-        Cause::measured(
-            "limits.queue_bytes",
-            bytes + more,
-            limits.queue_bytes,
-            Unit::Bytes,
-        )
-        .detail("of its own frames")
+        cause
     }
 
-    /// Returns the limit of lag that a connection breaks in one of its rooms.
-    pub(super) fn cause_of_lag(&self, id: ConnectionId) -> Cause {
+    fn cause_of_own_frames(&self, (bytes, messages): (usize, usize), times: usize) -> Cause {
         let limits = &self.config.limits;
+        let most = limits.queue_messages * times;
+        let cause = if messages > most {
+            Cause::measured("limits.queue_messages", messages, most, Unit::Messages)
+        } else {
+            let most = limits.queue_bytes * times;
+            Cause::measured("limits.queue_bytes", bytes, most, Unit::Bytes)
+        };
+        cause.detail("of its own frames")
+    }
+
+    /// Returns the limit that a connection breaks whose socket takes no bytes: that of its own frames, or
+    /// that of lag in one of its rooms.
+    pub(super) fn cause_of_being_slow(&self, id: ConnectionId) -> Cause {
+        let limits = &self.config.limits;
+        let (bytes, messages) = self.log.own_waiting(id);
+        if bytes > limits.queue_bytes || messages > limits.queue_messages {
+            return self.cause_of_own_frames((bytes, messages), 1);
+        }
         let worst = self.log.lags(id).max_by_key(|&(_, messages, bytes)| {
             let full = |value: u64, limit: usize| value.saturating_mul(1_000) / limit as u64;
             full(messages, limits.queue_messages).max(full(bytes, limits.queue_bytes))

@@ -120,7 +120,8 @@ impl Switchboard {
     /// # Errors
     ///
     /// [`SendError::Stale`] or [`SendError::NotOpen`] if the connection is gone or not admitted,
-    /// and as for [`broadcast_raw`](Self::broadcast_raw).
+    /// [`SendError::Busy`] also if twice as much as [may wait](crate::Limits) waits for it that had no
+    /// turn to be written, and as for [`broadcast_raw`](Self::broadcast_raw).
     pub fn send(
         &mut self,
         now: Time,
@@ -137,6 +138,9 @@ impl Switchboard {
         }
         self.check_size(&frame)?;
         self.check_busy()?;
+        if self.log.is_full_for(id, frame.len()) {
+            return Err(SendError::Busy);
+        }
         Ok(self.send_frame(id, frame))
     }
 
@@ -144,7 +148,7 @@ impl Switchboard {
     ///
     /// # Errors
     ///
-    /// As for [`broadcast_raw`](Self::broadcast_raw).
+    /// As for [`send`](Self::send) to each of them, and [`broadcast_raw`](Self::broadcast_raw).
     pub fn send_to_user(
         &mut self,
         now: Time,
@@ -159,6 +163,7 @@ impl Switchboard {
         self.enter_to_send(now);
         self.check_size(&frame)?;
         self.check_busy()?;
+        self.check_busy_user(user, frame.len())?;
         if self.relay.is_some() {
             self.ask_user(user, &frame, None);
         }

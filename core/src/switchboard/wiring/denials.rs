@@ -70,9 +70,13 @@ impl Switchboard {
                 self.fail(id, ErrorCode::TooLarge, message, request, channel);
             }
             SendError::Busy => {
+                let message = match channel {
+                    Some(_) => "too much waits in that channel: send again later",
+                    None => "too much waits for that user: send again later",
+                };
                 let error = ServerMessage::Error {
                     code: ErrorCode::RateLimited,
-                    message: "too much waits in that channel: send again later",
+                    message,
                     id: request,
                     channel,
                     retry_after_ms: Some(BUSY_MILLIS),

@@ -111,7 +111,7 @@ impl Switchboard {
     ///
     /// # Errors
     ///
-    /// As for [`broadcast_raw`](Self::broadcast_raw).
+    /// As for [`send_to_user`](Self::send_to_user).
     pub fn send_to_user_everywhere(
         &mut self,
         now: Time,
@@ -126,6 +126,7 @@ impl Switchboard {
         self.enter_to_send(now);
         self.check_size(frame)?;
         self.check_busy()?;
+        self.check_busy_user(user, frame.len())?;
         let here = self.send_to_devices(user, frame.clone()).accepted as u64;
         if self.relay.is_some() {
             return Ok(self.ask_user(user, frame, Some(Ask::Application { here })));

@@ -184,7 +184,7 @@ impl Switchboard {
 
     /// Queues the list for members. Those for which it does not fit get it next time.
     fn send_lists(&mut self, ids: &[ConnectionId], key: u32, list: &Frame) {
-        let full = self.log.push_shared(ids.iter().copied(), list);
+        let full = self.log.push_within_limits(ids.iter().copied(), list);
         for &id in ids {
             self.rooms.note_seen(id, key, true);
             self.note_queue(id);

@@ -202,6 +202,9 @@ impl Switchboard {
         frame: Frame,
         request: Option<&RequestId<'_>>,
     ) {
+        if let Err(busy) = self.check_busy_user(to, frame.len()) {
+            return self.send_failed(id, busy, request, None);
+        }
         if self.relay.is_some() {
             return self.direct_everywhere(id, to, &frame, request);
         }

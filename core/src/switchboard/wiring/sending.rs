@@ -7,6 +7,7 @@ use crate::protocol::ServerMessage;
 use crate::recorder::Cause;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::counters::Level;
+use crate::switchboard::errors::SendError;
 use crate::switchboard::log::Log;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::recipients::Receipt;
@@ -41,7 +42,9 @@ impl Switchboard {
         }
     }
 
-    /// Queues a message for one connection, which is closed as slow if too much waits for it.
+    /// Queues a message for one connection, which is closed as slow if its socket takes no bytes and
+    /// too much waits for it; otherwise only if there is twice as much, which nobody has had a turn to
+    /// write.
     pub(super) fn send_frame(&mut self, id: ConnectionId, frame: Frame) -> Receipt {
         let mut receipt = Receipt::default();
         let bytes = frame.len();
@@ -99,7 +102,7 @@ impl Switchboard {
                 }
                 (next.id, next.reason)
             } else if let Some(id) = self.log.next_condemned() {
-                self.because(id, |it| it.cause_of_lag(id));
+                self.because(id, |it| it.cause_of_being_slow(id));
                 (id, CloseReason::SlowConsumer)
             } else {
                 return;
@@ -152,6 +155,20 @@ impl Switchboard {
         let more = !self.effects.may_end() && self.log.would_closing_help();
         self.effects.set_relieving(more);
         lost
+    }
+
+    /// Checks whether a message of so many bytes for a user's connections is refused, because one of them
+    /// has had no turn.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Busy`].
+    pub(super) fn check_busy_user(&self, user: &str, bytes: usize) -> Result<(), SendError> {
+        let mut devices = self.users.connections(user);
+        if devices.any(|slot| self.log.is_full_for(self.connections.id_at(slot), bytes)) {
+            return Err(SendError::Busy);
+        }
+        Ok(())
     }
 
     /// Returns whether the bound of the node is exceeded. Sends are refused then, until the writers

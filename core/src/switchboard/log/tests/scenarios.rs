@@ -225,7 +225,8 @@ fn an_http_response_is_not_overtaken_and_a_cut_frame_is_finished() {
 fn a_message_to_several_connections_is_held_once() {
     let mut world = World::new(3);
     let frame = Frame::text("all");
-    for round in 0..LIMITS.own_messages {
+    // No socket has refused to take bytes, so it may be twice as many.
+    for round in 0..2 * LIMITS.own_messages {
         let full = world.log.push_shared(world.ids.clone(), &frame);
         assert!(full.is_empty());
         assert_eq!(world.log.held(), (round + 1) * frame.len());
