@@ -34,8 +34,9 @@ export function receive(m: Machine, frame: Frame | null): void {
     }
     case 'message': {
       const place = placeOf(m, name);
-      const isNew = !place?._own.has(frame.seq) && see(m, name, frame.seq);
-      if (!isNew && place?.first !== undefined && frame.seq >= 0) return;
+      const { seq } = frame;
+      // One without a number says nothing of the others.
+      if (seq >= 0 && (place?._own.has(seq) || !see(m, name, seq)) && place?.first !== undefined) return;
       break;
     }
     case 'presence': {

@@ -776,8 +776,8 @@ function receive(m, frame) {
     }
     case "message": {
       const place = placeOf(m, name);
-      const isNew = !place?._own.has(frame.seq) && see(m, name, frame.seq);
-      if (!isNew && place?.first !== void 0 && frame.seq >= 0) return;
+      const { seq } = frame;
+      if (seq >= 0 && (place?._own.has(seq) || !see(m, name, seq)) && place?.first !== void 0) return;
       break;
     }
     case "presence": {
