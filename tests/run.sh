@@ -407,7 +407,13 @@ browser() {
 typescript_client() {
   install_client_packages || return 1
   (cd client-ts && npm run check && npm run lint && npm run size && npm run bundle -- --check) &&
-    with_servers "$1" "$2" npm --prefix client-ts test
+    with_servers "$1" "$2" npm --prefix client-ts test && same_decisions
+}
+
+# What the TypeScript client decides about random events, played against the Rust client.
+same_decisions() {
+  node client-ts/scripts/random-vectors.mjs "$target/vectors" "${SWITCHBOARD_VECTORS_SEED:-1}" 1000 &&
+    SWITCHBOARD_VECTORS=$target/vectors cargo test --quiet --locked -p switchboard-core --test client_vectors
 }
 
 # pack_client: the client as a package, which `with_packed_client` copies.

@@ -13,9 +13,15 @@ use switchboard_core::client::{
 use switchboard_core::protocol::{Content, Since};
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the vectors are files")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the vectors are files, whose folder may be given"
+)]
 fn the_machine_decides_as_every_vector_says() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
+    // Others than those of the repository: `client-ts/scripts/random-vectors.mjs`.
+    let others = std::env::var_os("SWITCHBOARD_VECTORS").map(PathBuf::from);
+    let ours = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors");
+    let folder = others.unwrap_or(ours);
     let files = fs::read_dir(folder).expect("the vectors");
     let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|it| it == "json"));
