@@ -37,6 +37,19 @@ describe('useChannel', () => {
     assert.equal(text(), 'a:active:3+4;a:active:;');
   });
 
+  it('takes options that are null for none', async () => {
+    function Loose() {
+      const { status, messages } = useChannel('a', null);
+      return `${status} ${messages.length} ${useChannel('a', { history: null, since: null, onMessage: null }).status}`;
+    }
+    await render(provider(h(Loose)));
+    await doing(() => FakeSocket.last.welcome());
+    assert.deepEqual(FakeSocket.last.sent, [{ type: 'subscribe', channel: 'a', id: 1 }]);
+    await doing(() => FakeSocket.last.letIn());
+    await doing(() => say('a', 1, 1));
+    assert.equal(text(), 'active 0 active');
+  });
+
   it('uses none without a name, and begins with one', async () => {
     for (const name of [null, undefined, false, '']) await render(provider(h(Room, { name })));
     await doing(() => FakeSocket.last.welcome());

@@ -71,6 +71,7 @@ export function hooks(): void {
   // @ts-expect-error: another type of message
   void publish('hi');
   hooks.useChannel(null);
+  hooks.useChannel('room', null);
   hooks.useChannel('room', { history: undefined, onMessage: undefined, onGap: undefined });
   same<ProviderProps['options'], Options | null | undefined>(true);
   hooks.usePresence('news');
