@@ -66,6 +66,7 @@ impl Log {
             slot,
             previous: NONE,
             next: NONE,
+            count: 1,
         });
         self.lags[lag].previous = lag;
         self.lags[lag].next = lag;
@@ -99,7 +100,9 @@ impl Log {
         } else {
             if *head == found.lag {
                 *head = lag.next;
+                self.lags[lag.next].count = lag.count;
             }
+            self.lags[*head].count -= 1;
             self.lags[lag.previous].next = lag.next;
             self.lags[lag.next].previous = lag.previous;
         }
@@ -119,6 +122,7 @@ impl Log {
         };
         let first = std::mem::replace(head, list);
         if first != NONE {
+            self.lags[list].count += self.lags[first].count;
             let (old_end, new_end) = (self.lags[first].previous, self.lags[list].previous);
             self.lags[old_end].next = list;
             self.lags[list].previous = old_end;

@@ -52,13 +52,8 @@ impl Log {
         if entry.blocked == NONE {
             return None;
         }
-        let (mut at, mut blocked) = (entry.blocked, 0);
-        while at != NONE && blocked < entry.cursors {
-            blocked += 1;
-            let next = self.lags[at].next;
-            at = if next == entry.blocked { NONE } else { next };
-        }
-        (blocked == entry.cursors).then(|| self.lags[entry.blocked].slot)
+        let first = &self.lags[entry.blocked];
+        (first.count == entry.cursors).then_some(first.slot)
     }
 
     /// Lists a room by what it holds back now.

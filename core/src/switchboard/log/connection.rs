@@ -44,6 +44,8 @@ pub(super) struct Lag {
     pub(super) slot: u32,
     pub(super) previous: u32,
     pub(super) next: u32,
+    /// At the head of a list, the number of memberships in it.
+    pub(super) count: u32,
 }
 
 /// A linked list of own frames.

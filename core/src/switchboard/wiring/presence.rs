@@ -1,6 +1,7 @@
 //! What members are told about presence: a user who joins gets the list at once, the other members
 //! get collected changes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::switchboard::Switchboard;
@@ -72,9 +73,14 @@ impl Switchboard {
             let list = self.list_frame(key);
             let told = self.delta_frame(key, &update);
             let told = told.unwrap_or_else(|| list.clone());
-            let mut near = self.log.near_limit(self.rooms.at(key).log, told.len());
-            near.retain(|id| changed || update.uninformed.contains(id));
+            let near = self.log.near_limit(self.rooms.at(key).log, told.len());
+            let mut near: BTreeSet<_> = near.into_iter().collect();
+            if !changed {
+                let due: BTreeSet<_> = update.uninformed.iter().collect();
+                near.retain(|id| due.contains(id));
+            }
             update.uninformed.retain(|id| !near.contains(id));
+            let near: Vec<_> = near.into_iter().collect();
             self.send_lists(&update.uninformed, key, &list);
             self.postpone_lists(&near, key);
             update.informed.extend(near);

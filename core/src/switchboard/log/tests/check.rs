@@ -134,12 +134,14 @@ impl Log {
         let mut found: BTreeSet<(usize, u32)> = BTreeSet::new();
         let heads = room.ring.iter().map(|entry| entry.blocked);
         for (at, head) in heads.chain([room.end_blocked]).enumerate() {
-            let mut lag = head;
+            let (mut lag, before) = (head, found.len());
             while lag != NONE {
                 let Lag { slot, next, .. } = self.lags[lag];
                 assert!(found.insert((at, slot)), "L5: a list is tangled");
                 lag = if next == head { NONE } else { next };
             }
+            let counted = self.lags.get(head).map_or(0, |head| head.count);
+            assert_eq!(found.len() - before, counted as usize, "L5: a list's count");
         }
         let mut expected = BTreeSet::new();
         for (index, member) in room.members.iter().enumerate() {
