@@ -68,9 +68,9 @@ impl Effects {
         self.share > 0
     }
 
-    /// Notes that this call ends a connection.
-    pub(super) fn ended_one(&mut self) {
-        self.share -= 1;
+    /// Notes that this call ends a connection, which counts as so many.
+    pub(super) fn ends(&mut self, weight: usize) {
+        self.share = self.share.saturating_sub(weight);
     }
 
     /// Notes whether later calls have to close more connections to keep the bound of the node.

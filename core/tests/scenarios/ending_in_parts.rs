@@ -225,3 +225,29 @@ fn clients_that_log_in_when_a_drain_begins_are_refused_some_at_a_time() {
     }
     world.flush();
 }
+
+#[test]
+fn of_those_who_lag_behind_a_drain_closes_fewer_at_a_time() {
+    let mut node = many("lobby", each_its_own, |_| {});
+    node.all_stop_reading();
+    for _ in 0..200 {
+        node.world.broadcast("lobby", "0", Exclude::NOBODY);
+    }
+    let now = node.world.now;
+    node.world.board.drain(now, secs(1), secs(60));
+    node.world.now = now + secs(1);
+    let mut before = node.open();
+    for _ in 0..10 {
+        node.world.board.tick(node.world.now);
+        let left = node.open();
+        // Each is due 200 messages, which are copied to its own.
+        assert!(
+            (1..=SOME / 6).contains(&(before - left)),
+            "{before} to {left}"
+        );
+        before = left;
+        let next = node.world.board.next_deadline().expect("more is due");
+        assert!(next <= node.world.now + millis(1));
+        node.world.now = next;
+    }
+}

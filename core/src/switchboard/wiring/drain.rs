@@ -66,10 +66,12 @@ impl Switchboard {
         for id in pending {
             self.refuse(id, Refused::Restart);
         }
-        for _ in 0..ENDS {
-            let Some((id, wait)) = self.drain.pop(&mut self.rng, now) else {
-                break;
-            };
+        let mut share = ENDS;
+        while share > 0
+            && let Some((id, wait)) = self.drain.pop(&mut self.rng, now)
+        {
+            let weight = self.weight_of_end(id, CloseReason::Draining);
+            share = share.saturating_sub(weight);
             if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
                 self.because(id, |it| it.cause_of_drain(now));
                 self.end_draining(id, wait);

@@ -18,6 +18,9 @@ use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time,
 /// socket until the deadline so that its Close frame can be read.
 pub(super) const DISCARD: u32 = 256 << 10;
 
+/// As many messages that go out before an end as cost one more end.
+const FLUSHED: u64 = 32;
+
 impl Switchboard {
     /// Ends a connection. One that is ending already keeps its first reason.
     pub(super) fn end(&mut self, id: ConnectionId, reason: CloseReason) {
@@ -45,6 +48,16 @@ impl Switchboard {
             }
             Ok(Phase::Refused(_) | Phase::Closing(_)) | Err(_) => {}
         }
+    }
+
+    /// Returns as how many ends of connections the end of one counts: more if what it lags behind goes
+    /// out before.
+    pub(super) fn weight_of_end(&self, id: ConnectionId, reason: CloseReason) -> usize {
+        if !reason.flushes() {
+            return 1;
+        }
+        let behind: u64 = self.log.lags(id).map(|(_, messages, _)| messages).sum();
+        1 + usize::try_from(behind / FLUSHED).unwrap_or(usize::MAX - 1)
     }
 
     /// Ends every connection at once, because the driver stops.

@@ -14,7 +14,7 @@ use crate::switchboard::rooms::Via;
 use crate::{CloseReason, ConnectionId, IpKey, Presence, StaleId, Time};
 
 /// Messages in histories that one tick frees.
-const EXPIRIES: usize = 4_096;
+const EXPIRIES: usize = 2_048;
 
 impl Switchboard {
     /// Returns the connections in a room. Costs a look at each of them;

@@ -107,7 +107,7 @@ impl Switchboard {
             } else {
                 return;
             };
-            self.effects.ended_one();
+            self.effects.ends(self.weight_of_end(id, reason));
             self.end(id, reason);
         }
     }
@@ -142,7 +142,7 @@ impl Switchboard {
         while self.effects.may_end()
             && let Some(id) = self.log.next_over_bound()
         {
-            self.effects.ended_one();
+            self.effects.ends(1);
             if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
                 lost += usize::from(had_message(&self.log, id));
                 self.because(id, |it| it.cause_of_full_node(id));
