@@ -6,6 +6,7 @@ use switchboard_core::{ConnectionId, WhenDown};
 use switchboard_tests::broker::SimRedis;
 
 use crate::node::{HOLD, Node, SMALL, broker};
+use crate::pair::pass;
 
 /// Ten milliseconds less than [`HOLD`].
 const ALMOST: Duration = Duration::from_millis(39_990);
@@ -45,17 +46,8 @@ impl Full {
         self.other.told(id).join(" ")
     }
 
-    /// Lets time pass in steps that are short enough for the nodes to hear of each other.
     fn passes(&mut self, time: Duration) {
-        let mut left = time;
-        while !left.is_zero() {
-            let step = left.min(Duration::from_millis(500));
-            left -= step;
-            for node in [&mut self.one, &mut self.other] {
-                node.passes(&mut self.redis, step);
-            }
-            self.one.runs(&mut self.redis);
-        }
+        pass(&mut self.redis, [&mut self.one, &mut self.other], time);
     }
 }
 

@@ -4,6 +4,7 @@
 mod coming_back;
 mod held_seats;
 mod node;
+mod pair;
 mod presence_info;
 mod sending_again;
 mod values;

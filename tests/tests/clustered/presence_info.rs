@@ -7,6 +7,7 @@ use switchboard_core::{ConnectionId, WhenDown};
 use switchboard_tests::broker::{Kept, SimRedis};
 
 use crate::node::{BARE, LOCAL, Node, ROOM, broker};
+use crate::pair::pass;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -39,15 +40,7 @@ fn pair(info: &str) -> Pair {
 
 impl Pair {
     fn passes(&mut self, time: Duration) {
-        let mut left = time;
-        while !left.is_zero() {
-            let step = left.min(SECOND / 10);
-            left -= step;
-            for node in [&mut self.one, &mut self.other] {
-                node.passes(&mut self.redis, step);
-            }
-            self.one.runs(&mut self.redis);
-        }
+        pass(&mut self.redis, [&mut self.one, &mut self.other], time);
     }
 
     /// What bob was told last of who is in a room.

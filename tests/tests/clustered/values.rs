@@ -6,6 +6,7 @@ use switchboard_core::{ConnectionId, WhenDown};
 use switchboard_tests::broker::{Kept, Key, SimRedis};
 
 use crate::node::{KEYED, Node, broker};
+use crate::pair::pass;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -46,15 +47,7 @@ impl Pair {
     }
 
     fn passes(&mut self, time: Duration) {
-        let mut left = time;
-        while !left.is_zero() {
-            let step = left.min(SECOND / 10);
-            left -= step;
-            for node in [&mut self.one, &mut self.other] {
-                node.passes(&mut self.redis, step);
-            }
-            self.one.runs(&mut self.redis);
-        }
+        pass(&mut self.redis, [&mut self.one, &mut self.other], time);
     }
 }
 
