@@ -30,7 +30,8 @@ pub struct Clustering {
     /// How often a node says that it lives (1 s).
     #[serde(with = "seconds")]
     pub beat: Duration,
-    /// How long the broker may be away until rooms go on without it (2 s). Shorter than `lease`.
+    /// How long the broker may be away until rooms go on alone, or refuse messages (2 s). Shorter than
+    /// `lease`.
     #[serde(with = "seconds")]
     pub hold: Duration,
     /// How long the broker may take to answer (1 s). Shorter than `hold`.

@@ -122,8 +122,8 @@ pub enum Notice {
     },
     /// The drain has ended.
     Drained(DrainReport),
-    /// The broker of the cluster has been away for so long that the node goes on without it, or is
-    /// back.
+    /// The broker of the cluster has been away for so long that rooms go on alone, or refuse messages, or
+    /// is back.
     Cluster {
         /// Whether it is back.
         up: bool,

@@ -200,7 +200,9 @@ fn log(notice: &Notice, who: Option<&Who>) {
 
 fn log_cluster(notice: &ClusterNotice) {
     match notice {
-        ClusterNotice::Away => warn!("cut off from the cluster: rooms go on without it"),
+        ClusterNotice::Away => {
+            warn!("cut off from the cluster: rooms go on alone, or refuse messages");
+        }
         ClusterNotice::Back => info!("back in the cluster"),
         ClusterNotice::Failed(failure) => warn!(%failure, "the broker refuses"),
         ClusterNotice::Registered(registration) => info!(%registration, "in the cluster"),

@@ -225,7 +225,8 @@ pub enum Output {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClusterNotice {
-    /// The broker has been away for so long that rooms go on without it. Clients are told.
+    /// The broker has been away for so long that rooms go on alone, or refuse messages, as their rules say.
+    /// Clients are told.
     Away,
     /// The broker answers again. Clients are told.
     Back,
