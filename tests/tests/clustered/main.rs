@@ -2,6 +2,7 @@
 //! told whose node is behind the broker.
 
 mod coming_back;
+mod directs;
 mod held_seats;
 mod node;
 mod pair;

@@ -385,6 +385,12 @@ impl Node {
         self.sends(redis, id, &message);
     }
 
+    /// A client sends a message to a user.
+    pub(crate) fn sends_to_user(&mut self, redis: &mut SimRedis, id: ConnectionId, user: &str) {
+        let message = json!({"type": "direct", "to": user, "content": "hi", "id": 1});
+        self.sends(redis, id, &message);
+    }
+
     /// A client wants to enter a room.
     pub(crate) fn enters(&mut self, redis: &mut SimRedis, id: ConnectionId, room: &str) {
         let message = json!({"type": "subscribe", "channel": room});
@@ -440,6 +446,7 @@ fn short(message: &Value) -> Option<String> {
         "subscribed" => format!("at {} {}", message["seq"], message["recovered"]),
         "message" => format!("{} {}", message["seq"], message["content"]),
         "ack" if message["duplicate"] == true => format!("had {}", message["seq"]),
+        "ack" if message["seq"].is_null() => format!("delivered {}", message["delivered"]),
         "ack" => format!("ack {}", message["seq"]),
         "error" => message["code"].as_str().expect("a code").to_owned(),
         kind => kind.to_owned(),

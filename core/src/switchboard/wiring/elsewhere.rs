@@ -203,7 +203,10 @@ impl Switchboard {
                 here,
             }) => {
                 let delivered = report.connections + here;
-                if delivered == 0 {
+                if delivered == 0 && !report.complete {
+                    // The user may be on a node that could not be asked, or has not answered.
+                    self.unavailable(sender, request.as_ref(), None);
+                } else if delivered == 0 {
                     let (code, message) = (ErrorCode::NotConnected, "the user is not connected");
                     self.fail(sender, code, message, request.as_ref(), None);
                 } else if let Some(id) = &request {
