@@ -6,8 +6,10 @@
 //! ```
 //!
 //! A field is a letter, `=`, and a value without control characters. Unknown fields are ignored, so that
-//! later versions can add some.
+//! later versions can add some. A sender with control characters, which only an application can name, is
+//! `e=` and a JSON string.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str;
 use std::sync::Arc;
@@ -17,8 +19,8 @@ use crate::protocol::Content;
 /// A message to a room, as it stands in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Body<'a> {
-    /// The user who sent it.
-    pub sender: Option<&'a str>,
+    /// Who sent it: a user, or whom the application names.
+    pub sender: Option<Cow<'a, str>>,
     /// The connection that sent it and does not get it, on the node that sent it.
     pub connection: Option<&'a str>,
     /// The session of the client that sent it, which does not get it when it recovers.
@@ -66,31 +68,34 @@ impl fmt::Display for BadBody {
 impl std::error::Error for BadBody {}
 
 impl<'a> Body<'a> {
-    /// Returns what [`Body::parse`] reads as this. Values with control characters are left out.
+    /// Returns what [`Body::parse`] reads as this. Values with control characters are left out, except the
+    /// sender.
     pub fn to_bytes(&self) -> Arc<[u8]> {
         let mut header = String::new();
-        for (letter, value) in self.fields() {
-            if !value.bytes().any(|byte| byte.is_ascii_control()) {
-                if !header.is_empty() {
-                    header.push('\t');
-                }
-                header.push(letter);
-                header.push('=');
-                header.push_str(value);
+        let escaped = self.sender.as_deref().filter(|it| !is_field(it));
+        let escaped = escaped.and_then(|sender| serde_json::to_string(sender).ok());
+        let fields = self.fields().filter(|(_, value)| is_field(value));
+        for (letter, value) in escaped.iter().map(|it| ('e', &**it)).chain(fields) {
+            if !header.is_empty() {
+                header.push('\t');
             }
+            header.push(letter);
+            header.push('=');
+            header.push_str(value);
         }
         [header.as_bytes(), b"\n", self.content].concat().into()
     }
 
-    fn fields(&self) -> impl Iterator<Item = (char, &'a str)> {
+    fn fields(&self) -> impl Iterator<Item = (char, &str)> {
         let one = |letter, value: Option<&'a str>| value.map(|value| (letter, value));
         let form = match self.form {
             Form::Json => None,
             Form::Text => Some("text"),
             Form::Binary => Some("binary"),
         };
+        let sender = self.sender.as_deref().map(|sender| ('s', sender));
         let single = [
-            one('s', self.sender),
+            sender,
             one('c', self.connection),
             one('w', self.session),
             one('r', self.request),
@@ -122,7 +127,8 @@ impl<'a> Body<'a> {
         for field in header.split('\t').filter(|field| !field.is_empty()) {
             let (letter, value) = field.split_once('=').ok_or(BadBody)?;
             match letter {
-                "s" => body.sender = Some(value),
+                "s" => body.sender = Some(value.into()),
+                "e" => body.sender = Some(serde_json::from_str(value).map_err(|_| BadBody)?),
                 "c" => body.connection = Some(value),
                 "w" => body.session = Some(value),
                 "r" => body.request = Some(value),
@@ -151,4 +157,9 @@ impl<'a> Body<'a> {
         }
         Content::parse(str::from_utf8(self.content).ok()?).ok()
     }
+}
+
+/// Whether a value can stand in a header as it is. Else it could pretend to be another field, or content.
+fn is_field(value: &str) -> bool {
+    !value.bytes().any(|byte| byte.is_ascii_control())
 }

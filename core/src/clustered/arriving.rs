@@ -1,5 +1,7 @@
 //! Messages that arrive from the broker are compressed before the lock is taken.
 
+use std::borrow::Cow;
+
 use crate::cluster::{Body, Channel, Push};
 use crate::{Config, RoomMessage};
 
@@ -36,5 +38,11 @@ pub fn arriving<'a>(
     if body.uncompressed || !config.compresses_to_members(room, body.content.len()) {
         return None;
     }
-    Some(RoomMessage::new(room, body.json()?).from_user(body.sender))
+    let sender = match body.sender {
+        Some(Cow::Borrowed(sender)) => Some(sender),
+        // Which has control characters, as hardly any has.
+        Some(Cow::Owned(_)) => return None,
+        None => None,
+    };
+    Some(RoomMessage::new(room, body.json()?).from_user(sender))
 }

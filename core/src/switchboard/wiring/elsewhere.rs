@@ -269,7 +269,7 @@ impl Switchboard {
     ) {
         if self.shared_settings(room).is_some() {
             let body = Body {
-                sender,
+                sender: sender.map(Into::into),
                 excluded_users: exclude.users.to_vec(),
                 content: content.as_json().as_bytes(),
                 ..Body::default()
@@ -308,7 +308,7 @@ impl Switchboard {
         let message = ServerMessage::Volatile {
             channel,
             content,
-            sender: body.sender,
+            sender: body.sender.as_deref(),
         };
         Some(self.encoder.encode(&message, body.content.len()))
     }

@@ -139,7 +139,7 @@ impl Switchboard {
         let sessions = origin.not_for.iter().flat_map(|list| list.iter());
         let sessions: Vec<String> = sessions.copied().filter_map(hex).collect();
         let body = Body {
-            sender: draft.sender,
+            sender: draft.sender.map(Into::into),
             session: session.as_deref(),
             request: request.as_deref(),
             excluded_users: excluded_users.to_vec(),
@@ -265,7 +265,7 @@ impl Switchboard {
         };
         let draft = Draft {
             content,
-            sender: body.sender,
+            sender: body.sender.as_deref(),
             uncompressed: body.uncompressed,
             twin,
         };

@@ -147,7 +147,7 @@ impl Switchboard {
 fn body_of(frame: &Frame) -> Option<Arc<[u8]>> {
     let said: Said<'_> = serde_json::from_slice(frame.payload()).ok()?;
     let body = Body {
-        sender: said.sender.as_deref(),
+        sender: said.sender,
         key: Some(&said.key),
         only_if_absent: true,
         content: said.content.get().as_bytes(),
