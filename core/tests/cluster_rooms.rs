@@ -263,6 +263,58 @@ fn an_epoch_that_began_after_the_answer_is_read_too() {
     assert_eq!(asked(&outputs(&mut cluster)), ["lobby"]);
 }
 
+/// As a node sees it that goes from one of two brokers to the other, and back.
+#[test]
+fn a_room_that_is_back_in_an_epoch_goes_on_where_it_was() {
+    let (mut cluster, lobby) = in_the_lobby();
+    let channel = Channel::Room(Arc::clone(&lobby));
+    let entry = |seq: u64, own: u64| Entry {
+        seq,
+        node: "b-0".into(),
+        own,
+        body: b"hi"[..].into(),
+    };
+    let moved = |epoch: &str, seq| Output::Position {
+        room: Arc::clone(&lobby),
+        epoch: epoch.into(),
+        seq,
+        kind: PositionKind::NewEpoch,
+    };
+    cluster.pushed(NOW, &channel, b"1\tM\t1\te2\tb-0\t8\nhi", None);
+    outputs(&mut cluster);
+    let other = Answer::Sync {
+        epoch: "e2".into(),
+        seq: 1,
+        own: 0,
+        version: 0,
+        entries: vec![entry(1, 8)],
+    };
+    cluster.answered(NOW, vec![Ok(other)]);
+    let told = outputs(&mut cluster);
+    assert_eq!(told[0], moved("e2", 0));
+    assert!(
+        matches!(told[1..], [Output::Deliver { seq: 1, .. }]),
+        "{told:?}"
+    );
+    cluster.pushed(NOW, &channel, b"1\tM\t9\te1\tb-0\t10\nhi", None);
+    outputs(&mut cluster);
+    // The members had what was up to 7 before the node saw any of it.
+    let entries = vec![entry(6, 4), entry(7, 5), entry(8, 9), entry(9, 10)];
+    cluster.answered(NOW, vec![Ok(sync(9, entries))]);
+    let told = outputs(&mut cluster);
+    assert_eq!(told[0], moved("e1", 7));
+    assert!(
+        matches!(
+            told[1..],
+            [
+                Output::Deliver { seq: 8, .. },
+                Output::Deliver { seq: 9, .. }
+            ]
+        ),
+        "{told:?}"
+    );
+}
+
 #[test]
 fn a_push_that_was_lost_without_a_sign_is_found_by_a_probe() {
     let (mut cluster, _) = in_the_lobby();

@@ -253,7 +253,8 @@ pub enum PositionKind {
     Start,
     /// The members were here before they were on their own, and go on from here.
     Resumed,
-    /// The room has another epoch: what was not received of the one before is lost.
+    /// The room has another epoch: what was not received of the one before is lost. The members begin at
+    /// 0, or where they were if they have been in that epoch before.
     NewEpoch,
     /// The broker is away: an epoch of this node's own.
     Local,

@@ -115,11 +115,12 @@ impl Room {
                     self.tell(PositionKind::Resumed, cx);
                 }
             }
-            Some((epoch, _)) => {
+            Some((epoch, seq)) => {
                 unclear = self.buffer.has_other_than(&[&read.epoch, epoch]);
-                until = 0;
                 cx.figures.epochs += 1;
-                self.position = Some((Arc::clone(&read.epoch), 0));
+                let left = (Arc::clone(epoch), *seq);
+                until = self.past.change(left, &read.epoch, read.seq);
+                self.position = Some((Arc::clone(&read.epoch), until));
                 self.tell(PositionKind::NewEpoch, cx);
             }
         }

@@ -4,7 +4,7 @@
 //
 //   catch_up                       follows the log
 //   state                          the room
-//   outbox, occupants, seats, local, buffer, asks   parts of it
+//   outbox, occupants, seats, local, buffer, past, asks   parts of it
 //   own                            a part of occupants
 //   listed                         a part of both
 
@@ -16,6 +16,7 @@ mod local;
 mod occupants;
 mod outbox;
 mod own;
+mod past;
 mod seats;
 mod state;
 

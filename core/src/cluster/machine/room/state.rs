@@ -16,6 +16,7 @@ use super::buffer::Buffer;
 use super::local::Local;
 use super::occupants::Occupants;
 use super::outbox::{Outbox, settle};
+use super::past::Past;
 use super::seats::Seats;
 use crate::Time;
 use crate::cluster::RoomBody;
@@ -32,6 +33,8 @@ pub(in crate::cluster) struct Room {
     pub(in crate::cluster) stage: Stage,
     /// Epoch and number up to which everything was delivered or skipped.
     pub(super) position: Option<(Arc<str>, u64)>,
+    /// Where it was in epochs before.
+    pub(super) past: Past,
     /// The members are on their own, or are new: the next position is told to them.
     pub(super) untold: bool,
     /// The highest own number of each node that was delivered. What is sent again after a loss of data
@@ -80,6 +83,7 @@ impl Room {
             name,
             stage: Stage::Absent,
             position: None,
+            past: Past::default(),
             untold: true,
             seen: BTreeMap::new(),
             buffer: Buffer::default(),
@@ -216,6 +220,7 @@ impl Room {
         self.stage = Stage::Absent;
         self.has_members = false;
         self.position = None;
+        self.past = Past::default();
         self.seen.clear();
         self.buffer.clear();
         self.occupants.leave();
