@@ -239,8 +239,10 @@ impl Clustered {
         let entries = entries.iter().filter(|entry| entry.seq <= at.seq);
         let entries = entries.map(|entry| (entry.seq, &entry.body));
         if board.is_shared_room_open(room) {
-            if board.keeps_values(room) && !alone {
-                board.values_moved(now, room, at, entries);
+            if board.keeps_values(room) && alone {
+                board.values_go_alone(now, room, at);
+            } else if board.keeps_values(room) {
+                board.values_moved(now, room, (at, false), entries);
             } else {
                 board.room_moved(now, room, (at, alone), entries);
             }

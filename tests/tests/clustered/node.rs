@@ -322,11 +322,24 @@ impl Node {
 
     /// The application sets the value of a key.
     pub(crate) fn publishes(&mut self, redis: &mut SimRedis, key: &str, value: &str) {
+        self.publishes_not_for(redis, (key, value), &[]);
+    }
+
+    /// It does, and these users do not get it.
+    pub(crate) fn publishes_not_for(
+        &mut self,
+        redis: &mut SimRedis,
+        (key, value): (&str, &str),
+        users: &[&str],
+    ) {
         let content = Content::parse(value).expect("JSON");
-        let nobody = Exclude::default();
+        let exclude = Exclude {
+            connections: &[],
+            users,
+        };
         let published = self
             .board
-            .publish_key(self.now, KEYED, key, content, None, nobody);
+            .publish_key(self.now, KEYED, key, content, None, exclude);
         assert!(published.is_ok_and(|receipt| receipt.forwarded));
         self.runs(redis);
     }

@@ -198,7 +198,9 @@ fn a_node_on_its_own_keeps_the_values_and_has_those_of_the_others_when_it_is_bac
     it.one.is_cut_off(&mut it.redis);
     it.passes(4 * SECOND);
     it.sets("a", "\"alone\"");
-    assert_eq!(it.one.told_of_keys(it.ann), ["at 2 latest", "ack 3"]);
+    // Whose table is empty where the room goes on from elsewhere gets what is here.
+    let told = it.one.told_of_keys(it.ann);
+    assert_eq!(told, ["at 2 latest", "1 a 1", "2 b 2", "ack 3"]);
     let bob = it.one.comes(&mut it.redis, "bob", None);
     it.one.enters(&mut it.redis, bob, KEYED);
     let told = it.one.told_of_keys(bob);
@@ -209,4 +211,67 @@ fn a_node_on_its_own_keeps_the_values_and_has_those_of_the_others_when_it_is_bac
     let present = ["at 3 latest", "1 a 1", "2 b 2", "3 c 4"];
     assert_eq!(it.one.told_of_keys(bob), present);
     assert_eq!(it.one.told_of_keys(it.ann), present);
+}
+
+#[test]
+fn whom_a_value_was_not_for_does_not_get_it_when_it_is_set_again() {
+    let mut it = pair();
+    let (bob, _) = it.comes("bob");
+    it.sets("a", "1");
+    it.one
+        .publishes_not_for(&mut it.redis, ("b", "2"), &["bob"]);
+    it.other.runs(&mut it.redis);
+    assert_eq!(it.other.told_of_keys(bob), ["1 a 1"]);
+    it.redis.restart(Kept::Nothing);
+    it.redis.load_scripts();
+    // The node that is back first sets it again, and tells the others.
+    it.one.connects_anew(&mut it.redis);
+    it.other.connects_anew(&mut it.redis);
+    it.passes(2 * SECOND);
+    let told = it.one.told_of_keys(it.ann);
+    assert_eq!(told[told.len() - 2..], ["1 a 1", "2 b 2"]);
+    assert_eq!(it.other.told_of_keys(bob), ["at 2 latest", "1 a 1"]);
+    let mut third = Node::start(&mut it.redis, "c", WhenDown::Alone);
+    let bob = third.comes(&mut it.redis, "bob", None);
+    third.enters(&mut it.redis, bob, KEYED);
+    assert_eq!(third.told_of_keys(bob), ["at 2 latest", "1 a 1"]);
+    let cem = third.comes(&mut it.redis, "cem", None);
+    third.enters(&mut it.redis, cem, KEYED);
+    let told = third.told_of_keys(cem);
+    assert_eq!(told, ["at 2 latest", "1 a 1", "2 b 2"]);
+}
+
+#[test]
+fn whom_a_value_was_not_for_does_not_get_it_from_a_node_on_its_own() {
+    let mut it = pair();
+    let bob = it.one.comes(&mut it.redis, "bob", None);
+    it.one.enters(&mut it.redis, bob, KEYED);
+    it.one
+        .publishes_not_for(&mut it.redis, ("a", "1"), &["bob"]);
+    it.one.told_of_keys(it.ann);
+    assert_eq!(it.one.told_of_keys(bob), ["at 0 latest"]);
+    it.one.is_cut_off(&mut it.redis);
+    it.passes(4 * SECOND);
+    assert_eq!(it.one.told_of_keys(it.ann), ["at 1 latest", "1 a 1"]);
+    assert_eq!(it.one.told_of_keys(bob), ["at 1 latest"]);
+}
+
+#[test]
+fn nodes_that_were_on_their_own_set_again_what_the_broker_has_lost_meanwhile() {
+    let mut it = pair();
+    it.sets("a", "1");
+    it.sets("b", "2");
+    let (bob, _) = it.comes("bob");
+    it.one.is_cut_off(&mut it.redis);
+    it.other.is_cut_off(&mut it.redis);
+    it.passes(4 * SECOND);
+    it.redis.restart(Kept::Nothing);
+    it.redis.load_scripts();
+    it.one.connects_anew(&mut it.redis);
+    it.other.connects_anew(&mut it.redis);
+    it.passes(2 * SECOND);
+    let told = it.other.told_of_keys(bob);
+    assert_eq!(told[told.len() - 3..], ["at 2 latest", "1 a 1", "2 b 2"]);
+    let (_, told) = it.comes("cem");
+    assert_eq!(told, ["at 2 latest", "1 a 1", "2 b 2"]);
 }

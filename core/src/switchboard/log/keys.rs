@@ -81,11 +81,21 @@ impl Log {
         latest.map_or(Ok(()), |latest| latest.has_place(name))
     }
 
-    /// Returns the values that a room keeps by key.
-    pub(in crate::switchboard) fn values(&self, key: u32) -> impl Iterator<Item = &Frame> {
-        let entries = self.rooms[key].ring.iter();
-        let values = entries.filter(|entry| entry.stays() && !entry.is_removal());
-        values.map(|entry| &entry.frame)
+    /// Returns the values that a room keeps by key, in the order of their numbers, and whom each is not
+    /// for.
+    pub(in crate::switchboard) fn values(
+        &self,
+        key: u32,
+    ) -> impl Iterator<Item = (u64, &Frame, &[u64])> {
+        let room = &self.rooms[key];
+        let entries = room.ring.iter().enumerate();
+        let values = entries.filter(|(_, entry)| entry.stays() && !entry.is_removal());
+        values.filter_map(|(index, entry)| {
+            let sparse = room.sparse.as_ref();
+            let origin = sparse.and_then(|sparse| sparse.origin(index));
+            let not_for = origin.and_then(|origin| origin.not_for.as_deref());
+            Some((entry.seq()?, &entry.frame, not_for.map_or(&[][..], |it| it)))
+        })
     }
 
     /// Forgets all that a room keeps by key. Members do not get what they have not got of it.

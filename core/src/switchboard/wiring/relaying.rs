@@ -1,6 +1,7 @@
 //! Messages of shared rooms: they go to the cluster, and are delivered when they come back with their
 //! numbers.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::draft::Draft;
@@ -28,6 +29,8 @@ pub(super) struct Numbered<'a> {
     pub(super) kind: Kind,
     /// Users who do not get it.
     pub(super) users: Vec<&'a str>,
+    /// A node has set it again: whom it is not for says the origin only.
+    pub(super) restored: bool,
     /// What the history is to know.
     pub(super) origin: Origin,
 }
@@ -230,6 +233,12 @@ impl Switchboard {
         if self.log.next_seq(log) != seq {
             self.log.renumber(log, seq - 1);
         }
+        let mut excluded = Cow::Borrowed(excluded);
+        if numbered.restored && numbered.origin.not_for.is_some() {
+            excluded
+                .to_mut()
+                .extend(self.those_excluded(key, &numbered.origin));
+        }
         let Numbered {
             frame,
             origin,
@@ -237,6 +246,7 @@ impl Switchboard {
             kind,
             ..
         } = numbered;
+        let excluded = &excluded[..];
         let published = match name {
             Some(name) => self
                 .log
@@ -244,6 +254,15 @@ impl Switchboard {
             None => self.log.publish_numbered(log, frame, excluded, origin),
         };
         self.settle_published(log, kind, &published)
+    }
+
+    /// Returns the members of a room here whom a message is not for. Costs a look at each of them.
+    fn those_excluded(&self, key: u32, origin: &Origin) -> Vec<u32> {
+        let room = self.rooms.at(key);
+        let members = self.log.members(room.log, 0..room.members);
+        let connections = members.filter_map(|id| Some((id.slot, self.connections.get(id).ok()?)));
+        let excluded = connections.filter(|(_, it)| origin.excludes(&self.history_identity(it)));
+        excluded.map(|(slot, _)| slot).collect()
     }
 
     /// Reads a message as it stands in the cluster's log. `None` if it is no message, or too large for a
@@ -287,6 +306,7 @@ impl Switchboard {
             key,
             kind,
             users: body.excluded_users,
+            restored: body.only_if_absent,
             origin,
         })
     }

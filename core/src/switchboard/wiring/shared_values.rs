@@ -78,9 +78,25 @@ impl Switchboard {
             return Vec::new();
         }
         let terms = self.config.room(name).terms();
-        let frames = self.log.values(self.rooms.at(key).log);
-        let bodies = frames.filter_map(body_of);
+        let values = self.log.values(self.rooms.at(key).log);
+        let bodies = values.filter_map(|(_, frame, not_for)| body_of(frame, not_for));
         bodies.map(|body| (terms, body)).collect()
+    }
+
+    /// A room that is open goes on alone, with the values that are here.
+    pub(crate) fn values_go_alone(&mut self, now: Time, name: &Arc<str>, at: &Position) {
+        let values: Vec<(u64, RoomBody)> = match self.rooms.find(name) {
+            Some(key) => {
+                let values = self.log.values(self.rooms.at(key).log);
+                let bodies = values.map(|(seq, frame, not_for)| (seq, body_of(frame, not_for)));
+                bodies
+                    .filter_map(|(seq, body)| Some((seq, body?.into())))
+                    .collect()
+            }
+            None => Vec::new(),
+        };
+        let values = values.iter().map(|(seq, body)| (*seq, body));
+        self.values_moved(now, name, (at, true), values);
     }
 
     /// A room that is open goes on from a position, with these values: its members are told, and get them.
@@ -88,7 +104,7 @@ impl Switchboard {
         &mut self,
         now: Time,
         name: &Arc<str>,
-        at: &Position,
+        (at, alone): (&Position, bool),
         entries: impl Iterator<Item = (u64, &'a RoomBody)>,
     ) {
         self.enter_to_send(now);
@@ -96,7 +112,7 @@ impl Switchboard {
             // What they have not got of it, they get with the others.
             self.log.clear_values(self.rooms.at(key).log);
         }
-        self.room_moved(now, name, (at, false), std::iter::empty());
+        self.room_moved(now, name, (at, alone), std::iter::empty());
         self.fill_values(name, at, entries);
         self.settle();
     }
@@ -110,7 +126,9 @@ impl Switchboard {
     ) {
         if let Some(relay) = &mut self.relay {
             let room = relay.room(name);
-            room.values_of = (!room.alone).then(|| at.epoch.clone());
+            if !room.alone {
+                room.values_of = Some(at.epoch.clone());
+            }
         }
         let mut key = self.rooms.find(name);
         if let Some(key) = key {
@@ -143,11 +161,14 @@ impl Switchboard {
     }
 }
 
-/// Returns what sets a value again on other nodes, where its key has none.
-fn body_of(frame: &Frame) -> Option<Arc<[u8]>> {
+/// Returns what sets a value again on other nodes, where its key has none. Whom it is not for is known by
+/// hashes only.
+fn body_of(frame: &Frame, not_for: &[u64]) -> Option<Arc<[u8]>> {
     let said: Said<'_> = serde_json::from_slice(frame.payload()).ok()?;
+    let not_for: Vec<String> = not_for.iter().map(|hash| format!("{hash:x}")).collect();
     let body = Body {
         sender: said.sender,
+        excluded_sessions: not_for.iter().map(String::as_str).collect(),
         key: Some(&said.key),
         only_if_absent: true,
         content: said.content.get().as_bytes(),
