@@ -136,3 +136,25 @@ fn what_is_told_of_users_outlives_the_data_of_the_broker_and_ends_with_their_nod
     assert_eq!(it.other.info_in(ROOM, "ann"), None);
     assert_eq!(it.last(ROOM), json!({"count": 1, "users": ["bob"]}));
 }
+
+#[test]
+fn of_a_user_who_leaves_one_of_two_nodes_is_told_only_what_has_changed() {
+    let mut it = pair("1");
+    it.one.enters(&mut it.redis, it.ann, BARE);
+    it.other.enters(&mut it.redis, it.bob, BARE);
+    let cem = it.one.comes(&mut it.redis, "cem", None);
+    it.passes(SECOND);
+    let here = it.other.comes(&mut it.redis, "ann", None);
+    it.other.enters(&mut it.redis, here, BARE);
+    it.other.tells_of(&mut it.redis, "ann", Some("2"));
+    it.other.comes(&mut it.redis, "cem", None);
+    it.passes(SECOND);
+    it.other.told_of_users(it.bob, ROOM);
+    it.other.told_of_users(it.bob, BARE);
+    // Now they leave the first node for good.
+    it.one.loses(&mut it.redis, it.ann);
+    it.one.loses(&mut it.redis, cem);
+    it.passes(10 * SECOND);
+    assert_eq!(it.other.told_of_users(it.bob, ROOM), [Value::Null; 0]);
+    assert_eq!(it.other.told_of_users(it.bob, BARE), [Value::Null; 0]);
+}

@@ -8,6 +8,7 @@
 //! ```
 
 use super::others::Others;
+use super::presence::Presence;
 use super::room::Room;
 use super::{GRACES, Rooms};
 use crate::IpKey;
@@ -39,6 +40,7 @@ impl Rooms {
             members: 0,
             lobby_members: 0,
             has_presence: settings.presence.enabled,
+            tells_infos: settings.presence.info,
             presence: None,
         });
         if self.by_log.len() <= log as usize {
@@ -61,7 +63,10 @@ impl Rooms {
         let room = &mut self.slots[key];
         room.stay = self.stays;
         room.owner = owner;
-        room.presence = room.has_presence.then(Box::default);
+        let tells_infos = room.tells_infos;
+        room.presence = room
+            .has_presence
+            .then(|| Box::new(Presence::new(tells_infos)));
     }
 
     /// Sets the users who are in a room on other nodes, as nobody has been told yet.

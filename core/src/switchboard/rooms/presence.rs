@@ -15,6 +15,8 @@ use crate::{ConnectionId, PresenceInfo};
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Presence {
     pub(super) occupants: Occupants,
+    /// Nothing is told of users beside their names.
+    is_quiet: bool,
     /// Users on other nodes.
     elsewhere: Option<Box<Elsewhere>>,
     /// Incremented by each change; never 0.
@@ -82,6 +84,14 @@ impl Update {
 }
 
 impl Presence {
+    /// Begins presence of a room whose members may be told more of users than their names.
+    pub(super) fn new(tells_infos: bool) -> Self {
+        Self {
+            is_quiet: !tells_infos,
+            ..Self::default()
+        }
+    }
+
     /// Returns the number of users, with those on other nodes.
     pub(in crate::switchboard) fn count(&self) -> usize {
         self.occupants.len() + self.elsewhere.as_ref().map_or(0, |it| it.others())
@@ -167,23 +177,30 @@ impl Presence {
                 self.changed();
                 self.changes.entry(name).or_insert(false);
             } else if json(self) != before {
-                self.changed();
-                self.infos.insert(name);
+                self.tell_of(name);
             }
         }
         for name in left {
             let here = self.is_here(users, name);
+            let json = |it: &Self| it.info(users, name).map(|it| it.as_json().to_owned());
+            let before = json(self);
             let elsewhere = self.elsewhere.get_or_insert_default();
-            if elsewhere.go(name, here) {
+            if elsewhere.go(name, here) && !here {
                 self.changed();
-                if here {
-                    self.infos.insert(name.clone());
-                } else {
-                    self.changes.entry(name.clone()).or_insert(true);
-                }
+                self.changes.entry(name.clone()).or_insert(true);
+            } else if json(self) != before {
+                self.tell_of(name.clone());
             }
         }
         self.is_news()
+    }
+
+    /// Something else is to be told of a user who was there before.
+    fn tell_of(&mut self, name: Arc<str>) {
+        if !self.is_quiet {
+            self.changed();
+            self.infos.insert(name);
+        }
     }
 
     /// Returns whether there is something to tell.
@@ -216,7 +233,7 @@ impl Presence {
             if !self.is_elsewhere(&name, 1) {
                 self.changes.entry(name).or_insert(false);
             } else if users.at(user).info.is_some() {
-                self.infos.insert(name);
+                self.tell_of(name);
             }
         }
         if returned {
@@ -230,8 +247,7 @@ impl Presence {
     pub(super) fn info_changed(&mut self, users: &Users, user: u32) -> bool {
         let present = self.occupants.get(user).is_some();
         if present {
-            self.changed();
-            self.infos.insert(users.at(user).name.clone());
+            self.tell_of(users.at(user).name.clone());
         }
         present
     }
@@ -266,8 +282,7 @@ impl Presence {
         let removed = self.occupants.remove(user);
         if removed && self.is_elsewhere(&name, -1) {
             if users.at(user).info.is_some() {
-                self.changed();
-                self.infos.insert(name);
+                self.tell_of(name);
             }
             return self.is_news();
         }

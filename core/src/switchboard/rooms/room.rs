@@ -38,6 +38,8 @@ pub(in crate::switchboard) struct Room {
     pub(in crate::switchboard) lobby_members: usize,
     /// Whether there is presence while there are members.
     pub(in crate::switchboard) has_presence: bool,
+    /// Whether something is told there of users beside their names.
+    pub(in crate::switchboard) tells_infos: bool,
     pub(in crate::switchboard) presence: Option<Box<Presence>>,
 }
 
