@@ -158,3 +158,19 @@ fn of_a_user_who_leaves_one_of_two_nodes_is_told_only_what_has_changed() {
     assert_eq!(it.other.told_of_users(it.bob, ROOM), [Value::Null; 0]);
     assert_eq!(it.other.told_of_users(it.bob, BARE), [Value::Null; 0]);
 }
+
+/// As when a node registers anew: the users of one registration leave, and those of the other come.
+#[test]
+fn of_a_user_who_goes_and_is_back_at_once_is_told_what_is_new() {
+    let mut it = pair("1");
+    it.passes(SECOND);
+    it.other.told_of_users(it.bob, ROOM);
+    it.one.is_cut_off(&mut it.redis);
+    it.one.tells_of(&mut it.redis, "ann", Some("2"));
+    // That is longer than its lease, and shorter than the grace of its users.
+    it.one.passes(&mut it.redis, 4 * SECOND);
+    it.one.connects_anew(&mut it.redis);
+    it.passes(SECOND);
+    let told = it.other.told_of_users(it.bob, ROOM);
+    assert_eq!(told, [json!({"count": 2, "info": {"ann": 2}})]);
+}

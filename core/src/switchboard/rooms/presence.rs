@@ -173,9 +173,9 @@ impl Presence {
             let json = |it: &Self| it.info(users, &name).map(|it| it.as_json().to_owned());
             let before = json(self);
             let elsewhere = self.elsewhere.get_or_insert_default();
+            let is_told = info.is_some();
             if elsewhere.come(&name, info, here) && !here {
-                self.changed();
-                self.changes.entry(name).or_insert(false);
+                self.comes(name, is_told);
             } else if json(self) != before {
                 self.tell_of(name);
             }
@@ -186,13 +186,32 @@ impl Presence {
             let before = json(self);
             let elsewhere = self.elsewhere.get_or_insert_default();
             if elsewhere.go(name, here) && !here {
-                self.changed();
-                self.changes.entry(name.clone()).or_insert(true);
+                self.goes(name.clone(), before.is_some());
             } else if json(self) != before {
                 self.tell_of(name.clone());
             }
         }
         self.is_news()
+    }
+
+    /// A user is there now, of whom something is told or not.
+    fn comes(&mut self, name: Arc<str>, is_told: bool) {
+        self.changed();
+        if is_told {
+            // In case the user was there at the last update.
+            self.tell_of(name.clone());
+        }
+        self.changes.entry(name).or_insert(false);
+    }
+
+    /// A user is not there any more, of whom something was told or not.
+    fn goes(&mut self, name: Arc<str>, was_told: bool) {
+        self.changed();
+        if was_told {
+            // In case the user is there at the next update.
+            self.tell_of(name.clone());
+        }
+        self.changes.entry(name).or_insert(true);
     }
 
     /// Something else is to be told of a user who was there before.
@@ -230,9 +249,10 @@ impl Presence {
             self.occupants
                 .add(user, u64::from(self.version) << u32::BITS);
             let name = users.at(user).name.clone();
+            let is_told = users.at(user).info.is_some();
             if !self.is_elsewhere(&name, 1) {
-                self.changes.entry(name).or_insert(false);
-            } else if users.at(user).info.is_some() {
+                self.comes(name, is_told);
+            } else if is_told {
                 self.tell_of(name);
             }
         }
@@ -279,16 +299,16 @@ impl Presence {
     /// Removes a user. Returns whether an update is due.
     pub(super) fn remove(&mut self, users: &Users, user: u32) -> bool {
         let name = users.at(user).name.clone();
+        let was_told = users.at(user).info.is_some();
         let removed = self.occupants.remove(user);
         if removed && self.is_elsewhere(&name, -1) {
-            if users.at(user).info.is_some() {
+            if was_told {
                 self.tell_of(name);
             }
             return self.is_news();
         }
         if removed {
-            self.changed();
-            self.changes.entry(name).or_insert(true);
+            self.goes(name, was_told);
         }
         removed
     }
