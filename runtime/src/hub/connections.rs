@@ -102,6 +102,7 @@ impl Hub {
     }
 
     /// Returns the users in a room, in the order of joining; without presence, in no particular order.
+    /// On a node of a cluster, those on all nodes if somebody is in the room here, else nobody.
     ///
     /// Looks at some thousand at a time, between which other calls get their turn. A user who comes or
     /// goes meanwhile may be missing or not.
