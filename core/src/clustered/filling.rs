@@ -10,6 +10,8 @@ use crate::cluster::{Output, RecallTicket};
 #[derive(Debug)]
 pub(super) struct Filling {
     ticket: RecallTicket,
+    /// The number after which messages are read.
+    after: u64,
     /// Where its members begin.
     pub(super) at: Position,
     /// What the cluster has said of it since.
@@ -20,9 +22,27 @@ pub(super) struct Filling {
 pub(super) struct Fillings(BTreeMap<Arc<str>, Filling>);
 
 impl Fillings {
-    pub(super) fn begin(&mut self, room: Arc<str>, at: Position, ticket: RecallTicket) {
-        let later = VecDeque::new();
-        self.0.insert(room, Filling { ticket, at, later });
+    pub(super) fn begin(&mut self, room: Arc<str>, at: Position, after: u64, ticket: RecallTicket) {
+        let filling = Filling {
+            ticket,
+            after,
+            at,
+            later: VecDeque::new(),
+        };
+        self.0.insert(room, filling);
+    }
+
+    /// Returns where the members of a room begin, and the number after which messages are read.
+    pub(super) fn reads(&self, room: &str) -> Option<(&Position, u64)> {
+        let filling = self.0.get(room)?;
+        Some((&filling.at, filling.after))
+    }
+
+    /// More is read than was asked for.
+    pub(super) fn begin_again(&mut self, room: &str, after: u64, ticket: RecallTicket) {
+        if let Some(filling) = self.0.get_mut(room) {
+            (filling.after, filling.ticket) = (after, ticket);
+        }
     }
 
     /// Returns whether a room waits for what was asked for under this ticket.

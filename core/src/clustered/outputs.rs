@@ -169,10 +169,8 @@ impl Clustered {
         };
         match missing {
             Some(after) => {
-                let before = at.seq + 1;
-                let ticket = self.cluster.recall(now, room, &at.epoch, after, before);
-                self.recalls.entry(ticket).or_default().push(room.clone());
-                self.fillings.begin(room.clone(), at, ticket);
+                let ticket = self.recall(now, room, &at, after);
+                self.fillings.begin(room.clone(), at, after, ticket);
             }
             None => self.open_at(now, board, room, (&at, alone), &[]),
         }
@@ -200,7 +198,15 @@ impl Clustered {
         }
         let ticket = self.cluster.recall_values(now, room, &at.epoch, at.seq);
         self.recalls.entry(ticket).or_default().push(room.clone());
-        self.fillings.begin(room.clone(), at, ticket);
+        self.fillings.begin(room.clone(), at, 0, ticket);
+    }
+
+    /// Reads the messages of a room up to a position.
+    fn recall(&mut self, now: Time, room: &Arc<str>, at: &Position, after: u64) -> RecallTicket {
+        let before = at.seq + 1;
+        let ticket = self.cluster.recall(now, room, &at.epoch, after, before);
+        self.recalls.entry(ticket).or_default().push(room.clone());
+        ticket
     }
 
     fn recalled(
@@ -211,9 +217,25 @@ impl Clustered {
         entries: &[Entry],
     ) {
         for room in self.recalls.remove(&ticket).unwrap_or_default() {
-            if self.fillings.waits_for(&room, ticket) {
+            if self.fillings.waits_for(&room, ticket) && !self.reads_more(now, board, &room) {
                 self.open(now, board, &room, entries);
             }
+        }
+    }
+
+    /// Reads again if somebody has come meanwhile who misses more. Returns whether it does.
+    fn reads_more(&mut self, now: Time, board: &Switchboard, room: &Arc<str>) -> bool {
+        let Some((at, after)) = self.fillings.reads(room) else {
+            return false;
+        };
+        match board.is_missing_to_returned(room, at) {
+            Some(earlier) if earlier < after => {
+                let at = at.clone();
+                let ticket = self.recall(now, room, &at, earlier);
+                self.fillings.begin_again(room, earlier, ticket);
+                true
+            }
+            _ => false,
         }
     }
 

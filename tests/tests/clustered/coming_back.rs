@@ -198,6 +198,19 @@ fn who_came_to_a_node_on_its_own_gets_what_it_missed_once_that_is_back() {
 }
 
 #[test]
+fn who_came_to_a_node_on_its_own_while_it_reads_for_another_gets_what_it_missed_too() {
+    let (mut it, bob) = on_its_own(1);
+    it.other.asks_for_what_was_missed(&mut it.redis);
+    let cem = it.other.comes(&mut it.redis, "cem", Some((&it.epoch, 0)));
+    it.other.told(cem);
+    it.other.becomes_quick(&mut it.redis);
+    let told = ["cluster", "at 1 null", "2 \"second\"", "3 \"third\""];
+    assert_eq!(it.other.told(bob), told);
+    let told = ["at 0 null", "1 \"first\"", "2 \"second\"", "3 \"third\""];
+    assert_eq!(it.other.told(cem), told);
+}
+
+#[test]
 fn who_came_to_a_node_on_its_own_from_ahead_gets_nothing_twice_once_that_is_back() {
     let (mut it, bob) = on_its_own(3);
     it.other.connects_anew(&mut it.redis);

@@ -181,6 +181,23 @@ impl Node {
         self.passes(redis, Duration::from_secs(1));
     }
 
+    /// Another link comes about, through which answers arrive one after the other, until the log of a room
+    /// is asked for that somebody has missed something of. Then the link is slow.
+    pub(crate) fn asks_for_what_was_missed(&mut self, redis: &mut SimRedis) {
+        (self.is_cut_off, self.is_slow) = (false, true);
+        let is_range = |it: &Command| matches!(it, Command::Range(_));
+        while !self.commands.iter().flatten().any(is_range) {
+            if let Some(commands) = self.commands.take() {
+                let answers = commands.iter().map(|it| redis.apply(it)).collect();
+                let board = &mut self.board;
+                self.clustered.answered(self.now, board, answers);
+                self.runs(redis);
+            } else {
+                self.passes(redis, Duration::from_millis(50));
+            }
+        }
+    }
+
     /// From now on only answers arrive through the link, until there is another one.
     pub(crate) fn goes_deaf(&mut self) {
         self.is_deaf = true;
