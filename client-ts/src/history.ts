@@ -46,4 +46,4 @@ export class History<T = unknown> extends Emitter<HistoryEvents<T>> {
  * Keeps the messages that a subscription gets from now on, up to this number, without volatile ones. To begin with some that were sent before,
  * subscribe with `last`, or `since` a position, to a channel whose history the server keeps.
  */
-export function history<T>(subscription: Subscription<T, any>, limit = 100): History<T> { return new History(subscription, limit); }
+export function history<T>(subscription: Subscription<T, any>, limit?: number | null): History<T> { return new History(subscription, limit ?? 100); }

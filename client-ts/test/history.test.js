@@ -23,6 +23,9 @@ describe('the history of a subscription', () => {
     say(2, 3, 4, 5);
     assert.deepEqual(seqs(kept), [3, 4, 5]);
     assert.equal(history(subscription).messages.length, 0);
+    const usual = [history(subscription), history(subscription, null)];
+    say(...Array.from({ length: 120 }, (_, n) => n + 6));
+    assert.deepEqual(usual.map(({ messages }) => messages.length), [100, 100]);
   });
 
   it('changes by another array, and tells', () => {
