@@ -216,6 +216,16 @@ pub fn dated(mut answer: Vec<u8>, date: HttpDate) -> Vec<u8> {
     answer
 }
 
+/// Cuts the body off a response, for HEAD (RFC 9110, section 9.3.2). The headers stay as they are.
+pub fn without_body(mut answer: Vec<u8>) -> Vec<u8> {
+    const HEAD_END: &[u8] = b"\r\n\r\n";
+    let end = answer.windows(4).position(|four| four == HEAD_END);
+    if let Some(end) = end {
+        answer.truncate(end + HEAD_END.len());
+    }
+    answer
+}
+
 /// Builds the response to a client that did not complete its request in time.
 pub fn request_timeout() -> Vec<u8> {
     let mut answer = Answer::new(408);

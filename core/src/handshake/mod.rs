@@ -52,10 +52,15 @@ pub struct Handshake {
     state: State,
     /// The number of bytes of the latest input that follow the request.
     unread: usize,
+    /// Whether the refused request begins as one with the method HEAD.
+    is_head: bool,
     /// The number of bytes copied or parsed; the tests check that this is linear.
     #[cfg(test)]
     work: usize,
 }
+
+/// How a request with the method HEAD begins.
+const HEAD: &[u8] = b"HEAD ";
 
 /// `Reading ─▶ HandingOver | Serving`, and from all but the last to `Refused`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +83,7 @@ impl Handshake {
             head: Vec::new(),
             state: State::Reading,
             unread: 0,
+            is_head: false,
             #[cfg(test)]
             work: 0,
         }
@@ -107,7 +113,13 @@ impl Handshake {
             Ok(None) => {}
             Ok(Some(request)) if goes_on(request) => self.state = State::HandingOver,
             Ok(Some(_)) => self.state = State::Serving,
-            Err(bad) => self.state = State::Refused(*bad),
+            Err(bad) => {
+                if self.state == State::Reading {
+                    let begun = self.head.iter().chain(&*input).take(HEAD.len());
+                    self.is_head = begun.eq(HEAD);
+                }
+                self.state = State::Refused(*bad);
+            }
         }
         if self.state != State::Reading {
             self.head = Vec::new();
@@ -120,6 +132,11 @@ impl Handshake {
     /// answered with 101.
     pub const fn unread(&self) -> usize {
         self.unread
+    }
+
+    /// Returns whether the method of a refused request is HEAD, whose response has no body.
+    pub const fn is_head(&self) -> bool {
+        self.is_head
     }
 
     fn read(&mut self, input: &[u8]) -> Result<Option<Request>, BadRequest> {

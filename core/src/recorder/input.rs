@@ -26,6 +26,9 @@ pub enum Input<'a> {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         answered: bool,
     },
+    OmitBody {
+        conn: ConnectionId,
+    },
     Malformed {
         conn: ConnectionId,
         bad: Cow<'a, str>,

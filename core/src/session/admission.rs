@@ -46,6 +46,9 @@ impl Session {
         node.client_known(request.peer());
         self.deflate = request.deflate().is_some();
         let (answer, mode) = node.hold(|held| {
+            if request.method() == "HEAD" {
+                held.omit_body(id);
+            }
             let answer = held.request(id, &request, answered);
             (answer, held.read_mode(id))
         });

@@ -100,6 +100,9 @@ pub trait Held {
     /// [`Switchboard::request`], or [`Switchboard::upgraded`] if `answered`.
     fn request(&mut self, id: ConnectionId, request: &Request, answered: bool) -> RequestOutcome;
 
+    /// [`Switchboard::omit_body`].
+    fn omit_body(&mut self, id: ConnectionId);
+
     /// [`Switchboard::malformed`].
     fn malformed(&mut self, id: ConnectionId, bad: BadRequest);
 
@@ -224,6 +227,10 @@ impl Held for LocalNode<'_> {
             self.switchboard.request(self.now, id, request)
         };
         answer.unwrap_or(RequestOutcome::Refused)
+    }
+
+    fn omit_body(&mut self, id: ConnectionId) {
+        let _ = self.switchboard.omit_body(id);
     }
 
     fn malformed(&mut self, id: ConnectionId, bad: BadRequest) {

@@ -100,7 +100,13 @@ impl Session {
                         _ => self.take_request(node, request, false),
                     },
                     Err(bad) => {
-                        node.hold(|held| held.malformed(self.id, bad));
+                        let head_only = handshake.is_head();
+                        node.hold(|held| {
+                            if head_only {
+                                held.omit_body(self.id);
+                            }
+                            held.malformed(self.id, bad);
+                        });
                         None
                     }
                 };

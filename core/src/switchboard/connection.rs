@@ -77,6 +77,8 @@ struct ColdState {
     probes: Vec<Probe>,
     /// Whether the client's Close, a violation or the end of its input waits behind a hook.
     leaving: bool,
+    /// Whether its request gets no body in the response, because the method is HEAD.
+    head_only: bool,
     /// The lobby, once the connection has left it.
     lobby: Option<Arc<str>>,
     /// The lobby of an event stream, which tells positions in it, also once it was left and entered again.
@@ -190,6 +192,16 @@ impl ConnectionState {
     /// Returns whether its client is leaving, once a hook has returned.
     pub(super) fn is_leaving(&self) -> bool {
         self.cold.as_ref().is_some_and(|cold| cold.leaving)
+    }
+
+    /// Notes that the response to its request has no body.
+    pub(super) fn set_head_only(&mut self) {
+        self.cold.get_or_insert_default().head_only = true;
+    }
+
+    /// Returns whether the response to its request has no body.
+    pub(super) fn is_head_only(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| cold.head_only)
     }
 
     /// Notes that it has left its lobby.

@@ -169,6 +169,21 @@ fn malformed_requests_are_told_by_http() {
 }
 
 #[test]
+fn a_refusal_of_a_head_has_no_body() {
+    let mut world = World::new();
+    let client = world.arrives(HOME).unwrap();
+    let id = world.id(client);
+    world.board.omit_body(id).unwrap();
+    let refused = world.board.malformed(world.now, id, BadRequest::Method);
+    refused.unwrap();
+    world.flush();
+    assert_eq!(world.told(client), (405, None));
+    let head = &world.peer(client).head;
+    assert!(head.contains("Content-Length: 34\r\n"), "{head}");
+    assert!(head.ends_with("\r\n\r\n"), "{head}");
+}
+
+#[test]
 fn a_foreign_origin_is_told_403_by_http_even_where_refusals_are_closes() {
     let mut world = World::new();
     let foreign = "Origin: https://evil.example\r\n";

@@ -244,6 +244,7 @@ fn every_operation_answers_a_stale_id_with_a_typed_error_or_does_nothing() {
     assert_eq!(board.request(now, id, &request), Err(stale));
     assert_eq!(board.upgraded(now, id, &request), Err(stale));
     let bad = switchboard_core::BadRequest::Method;
+    assert_eq!(board.omit_body(id), Err(stale));
     assert_eq!(board.malformed(now, id, bad), Err(stale));
     assert_eq!(board.answer_page(now, id, Vec::new()), Err(stale));
     let verdict = crate::world::verdict("ann");

@@ -251,7 +251,12 @@ fn render(mut page: PageResponse, head_only: bool) -> Vec<u8> {
     }
     response::page(&page, head_only).unwrap_or_else(|bad| {
         error!(%bad, "invalid page response");
-        response::dated(response::refusal(Refused::Internal, 0), date)
+        let refusal = response::dated(response::refusal(Refused::Internal, 0), date);
+        if head_only {
+            response::without_body(refusal)
+        } else {
+            refusal
+        }
     })
 }
 

@@ -147,6 +147,10 @@ impl Held for Seam<'_> {
         answer.unwrap_or(RequestOutcome::Refused)
     }
 
+    fn omit_body(&mut self, id: ConnectionId) {
+        let _ = self.world.board.omit_body(id);
+    }
+
     fn malformed(&mut self, id: ConnectionId, bad: BadRequest) {
         let (world, l) = (&mut *self.world, self.l);
         world.predict_malformed(l, bad.status());

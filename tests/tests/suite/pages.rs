@@ -86,6 +86,30 @@ fn pages_are_answered_by_method_and_path() {
 }
 
 #[test]
+fn no_answer_to_head_has_a_body() {
+    // RFC 9110, section 9.3.2: whatever it answers, and whenever that is decided.
+    let config = Config {
+        sse: Some("/sse".into()),
+        ..Config::default()
+    };
+    let server = server(config);
+    let long = format!("/{}", "x".repeat(9_000));
+    for (path, status) in [
+        ("/", 200),
+        ("/broken", 500),
+        ("/panic", 500),
+        ("/ws", 405),
+        ("/sse/blue", 405),
+        ("/%zz", 400),
+        (&long, 414),
+    ] {
+        let (head, body) = ask(&server, "HEAD", path);
+        assert_eq!((head.status, &*body), (status, ""), "{path}");
+        assert!(head.header("Content-Length").is_some(), "{path}");
+    }
+}
+
+#[test]
 fn a_health_check_may_speak_http_1_0() {
     // Like the default health checks of nginx, and of HAProxy, which sends no Host.
     let server = server(Config::default());

@@ -132,6 +132,18 @@ impl Switchboard {
         Ok(self.check_request(id, request, None))
     }
 
+    /// Leaves the body out of the response to a request that is refused, because its method is HEAD. Call it
+    /// before [`request`](Self::request) or [`malformed`](Self::malformed).
+    ///
+    /// # Errors
+    ///
+    /// [`StaleId`] if the connection is gone.
+    pub fn omit_body(&mut self, id: ConnectionId) -> Result<(), StaleId> {
+        self.record(self.clock.now(), |_| Input::OmitBody { conn: id });
+        self.connections.get_mut(id)?.set_head_only();
+        Ok(())
+    }
+
     /// Refuses a request that breaks a rule.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use super::switchboard::Switchboard;
 use crate::recorder::Input;
 use crate::response::{HttpDate, RETRY_AFTER};
 use crate::switchboard::action::Notice;
+use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::phase::{Page, Phase};
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Frame, Refusal, Refused, Time, response};
@@ -81,8 +82,11 @@ impl Switchboard {
 
     /// Sends an HTTP response, then lingers.
     pub(super) fn finish_http(&mut self, id: ConnectionId, mut response: Vec<u8>, page: bool) {
-        if !page && let Some(date) = self.date() {
-            response = response::dated(response, date);
+        if !page {
+            if let Some(date) = self.date() {
+                response = response::dated(response, date);
+            }
+            response = self.for_method(id, response);
         }
         // A page may take longer while some of it is written.
         let seconds = response.len().div_ceil(PAGE_PACE) as u64;
@@ -105,6 +109,16 @@ impl Switchboard {
         self.finish(id);
     }
 
+    /// Returns a response as the method of the request allows.
+    fn for_method(&self, id: ConnectionId, response: Vec<u8>) -> Vec<u8> {
+        let head_only = self.connections.get(id);
+        if head_only.is_ok_and(ConnectionState::is_head_only) {
+            response::without_body(response)
+        } else {
+            response
+        }
+    }
+
     /// Starts to linger after a page is written.
     pub(super) fn page_is_out(&mut self, id: ConnectionId) {
         let deadline = self.liveness() + self.config.timeouts.close;
@@ -119,7 +133,8 @@ impl Switchboard {
         let last = if upgraded {
             refused.close().and_then(super::ending::close_frame)
         } else {
-            Some(Frame::raw(response::refusal(refused, RETRY_AFTER)))
+            let response = response::refusal(refused, RETRY_AFTER);
+            Some(Frame::raw(self.for_method(id, response)))
         };
         self.counters.refused(refused);
         self.record_refusal(id, refused);

@@ -225,6 +225,7 @@ impl Switchboard {
             Input::Request { conn, request, .. } => {
                 ignore(self.request(at, *conn, &request.request("")));
             }
+            Input::OmitBody { conn } => ignore(self.omit_body(*conn)),
             Input::Malformed { conn, bad } => {
                 ignore(self.malformed(at, *conn, bad_request_of(bad)));
             }
