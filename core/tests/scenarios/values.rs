@@ -165,9 +165,10 @@ fn a_key_where_values_are_not_kept_or_that_is_no_name_is_a_bad_request() {
             json!({"type":"message","key":key,"content":1,"id":1}),
         );
         let error = world.last(client);
+        let room = if client == bob { "news" } else { "prices" };
         assert_eq!(
-            (&error["code"], &error["id"]),
-            (&json!("bad_request"), &json!(1))
+            (&error["code"], &error["id"], &error["channel"]),
+            (&json!("bad_request"), &json!(1), &json!(room))
         );
     }
     world.says(ann, json!({"type":"message","key":7,"content":1}));

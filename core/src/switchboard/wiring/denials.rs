@@ -84,7 +84,7 @@ impl Switchboard {
                 self.send_message(id, &error);
             }
             SendError::NoKeys | SendError::BadKey(_) => {
-                self.bad_request(id, &error.to_string(), request);
+                self.bad_request(id, &error.to_string(), request, channel);
             }
             SendError::TooManyKeys { .. } | SendError::TooManyBytes { .. } => {
                 let code = ErrorCode::LimitExceeded;
@@ -101,7 +101,7 @@ impl Switchboard {
         bad: BadName,
         request: Option<&RequestId<'_>>,
     ) {
-        self.bad_request(id, &bad.to_string(), request);
+        self.bad_request(id, &bad.to_string(), request, None);
     }
 
     pub(super) fn bad_request(
@@ -109,12 +109,13 @@ impl Switchboard {
         id: ConnectionId,
         message: &str,
         request: Option<&RequestId<'_>>,
+        channel: Option<&str>,
     ) {
         let error = ServerMessage::Error {
             code: ErrorCode::BadRequest,
             message,
             id: request,
-            channel: None,
+            channel,
             retry_after_ms: None,
         };
         self.strike(id, &error);

@@ -52,7 +52,7 @@ impl Switchboard {
             (None, [only]) => only.room,
             (None, _) => {
                 let message = "`channel` is required unless you are in exactly one channel";
-                self.bad_request(id, message, request.as_ref());
+                self.bad_request(id, message, request.as_ref(), None);
                 return None;
             }
             (Some(channel), _) => {
