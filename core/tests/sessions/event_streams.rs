@@ -5,7 +5,8 @@ use std::time::Duration;
 use switchboard_core::protocol::Content;
 use switchboard_core::session::{Call, Reply, Session, Turn};
 use switchboard_core::{
-    Action, CloseReason, Config, Denied, Direct, Event, Exclude, Frame, ReadMode, Time, WriteTurn,
+    Action, CloseReason, Config, Denied, Direct, Event, Exclude, Frame, Origins, ReadMode, Time,
+    WriteTurn,
 };
 
 use super::node::{Node, PEER, handshake, raw};
@@ -100,6 +101,16 @@ impl Node {
         self.drive();
     }
 
+    /// Opens a stream anew, with this more in its request.
+    fn come_back(&mut self, query: &str, header: &str) {
+        let head = format!("GET /sse/blue?token=ann{query} HTTP/1.1\r\nHost: here\r\n{header}\r\n");
+        self.id = self.board.connect(self.now, PEER).expect("a seat");
+        self.session = Session::new(self.id, PEER, handshake(self.board.config()));
+        self.sent.clear();
+        self.read(head.as_bytes());
+        self.let_in();
+    }
+
     /// Returns the ids on the stream, in order.
     pub(crate) fn ids(&self) -> Vec<String> {
         let stream = self.stream();
@@ -160,12 +171,7 @@ fn a_client_goes_on_after_the_id_that_it_has_seen() {
     }
     let seen = node.ids()[2].clone();
     let mut again = |query: &str, header: &str| {
-        let head = format!("GET /sse/blue?token=ann{query} HTTP/1.1\r\nHost: here\r\n{header}\r\n");
-        node.id = node.board.connect(node.now, PEER).expect("a seat");
-        node.session = Session::new(node.id, PEER, handshake(node.board.config()));
-        node.sent.clear();
-        node.read(head.as_bytes());
-        node.let_in();
+        node.come_back(query, header);
         (node.stream(), node.ids())
     };
     for (query, header) in [
@@ -374,4 +380,62 @@ fn a_room_that_was_left_and_entered_again_tells_positions_as_before() {
         let expected = [0, 1, 1, 2].map(|seq| format!("{}.{seq}", position.epoch));
         assert_eq!(node.ids(), expected, "{}", node.stream());
     }
+}
+
+#[test]
+fn what_goes_out_after_leaving_brings_its_position() {
+    let mut node = open(|_| {});
+    let content = Content::parse("1").expect("it is JSON");
+    let (now, nobody) = (node.now, Exclude::default());
+    let sent = node.board.broadcast(now, "blue", content, None, nobody);
+    sent.expect("it fits");
+    node.post(r#"{"type":"unsubscribe","channel":"blue"}"#);
+    let ids = node.ids();
+    assert!(
+        ids.len() == 2 && ids[1].ends_with(".1"),
+        "{}",
+        node.stream()
+    );
+}
+
+#[test]
+fn the_smallest_queue_holds_what_a_newcomer_is_told() {
+    let longest = "x".repeat(128);
+    let mut node = Node::new(|config| {
+        with_sse(config);
+        config.origins = Origins::Any;
+        config.limits.queue_bytes = 650 + 4 * 128;
+    });
+    node.board.set_wall_clock(node.now, 784_111_777);
+    let origin = "Origin: https://chat.example.org";
+    let head =
+        format!("GET /sse/{longest}?token={longest} HTTP/1.1\r\nHost: here\r\n{origin}\r\n\r\n");
+    node.read(head.as_bytes());
+    node.let_in();
+    let stream = node.stream();
+    for told in [r#""type":"presence""#, "Access-Control", "Date: "] {
+        assert!(stream.contains(told), "{stream}");
+    }
+}
+
+#[test]
+fn numbers_that_are_skipped_bring_the_position_after_them() {
+    let mut node = open(|_| {});
+    let (now, nobody) = (node.now, Exclude::default());
+    let not_ann = Exclude {
+        users: &["ann"],
+        ..nobody
+    };
+    for exclude in [nobody, not_ann, not_ann] {
+        let content = Content::parse("1").expect("it is JSON");
+        let sent = node.board.broadcast(now, "blue", content, None, exclude);
+        sent.expect("it fits");
+        node.drive();
+    }
+    let seen = node.ids()[1].clone();
+    node.come_back("", &format!("Last-Event-ID: {seen}\r\n"));
+    let skip = "data: {\"type\":\"skip\",\"channel\":\"blue\",\"from\":2,\"to\":3}";
+    let epoch = seen.strip_suffix(".1").expect("the first");
+    let event = format!("id: {epoch}.3\n{skip}\n\n");
+    assert!(node.has_sent(&event), "{}", node.stream());
 }

@@ -100,16 +100,16 @@ impl Node {
             panic!("expected authentication");
         };
         let name = login.request.token().map_or("ann", |token| token.reveal());
-        let identity = Identity::user(name);
+        let (identity, name) = (Identity::user(name), name.to_owned());
         self.reply(Reply::Identity(login, Ok(identity.into())));
         let Some(Call::Lobby(lobby)) = self.call.take() else {
             panic!("expected authorization of the lobby");
         };
-        assert_eq!((&*lobby.user, &*lobby.room), ("ann", "blue"));
+        assert_eq!(*lobby.user, *name);
         self.reply(Reply::Lobby(lobby, Ok(())));
         assert!(matches!(self.call.take(), Some(Call::Connect)));
         self.reply(Reply::Connected);
-        assert!(self.board.is_connected("ann"));
+        assert!(self.board.is_connected(&name));
     }
 
     pub(crate) fn with<T>(&mut self, work: impl FnOnce(&mut Session, &mut Counted<'_>) -> T) -> T {

@@ -3,6 +3,7 @@
 
 mod coming_back;
 mod directs;
+mod event_streams;
 mod held_seats;
 mod node;
 mod pair;

@@ -46,6 +46,8 @@ pub(crate) fn broker() -> SimRedis {
 struct Peer {
     bytes: Vec<u8>,
     upgraded: bool,
+    /// The events, if it is an event stream.
+    events: Option<String>,
     received: Vec<Value>,
 }
 
@@ -105,6 +107,7 @@ impl Node {
                 ..Health::default()
             },
             rooms: Rooms::Open,
+            sse: Some("/sse".into()),
             rates: Rates::unlimited(),
             history: History {
                 messages: 100,
@@ -298,8 +301,6 @@ impl Node {
         user: &str,
         since: Option<(&str, u64)>,
     ) -> ConnectionId {
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let id = self.board.connect(self.now, address).expect("a place");
         let since = since.map_or(String::new(), |(epoch, seq)| {
             format!("&since={epoch}.{seq}")
         });
@@ -308,6 +309,34 @@ impl Node {
              Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
+        self.requests(redis, user, &head)
+    }
+
+    /// A user opens an event stream in the room. The session is named as the user.
+    pub(crate) fn opens_stream(&mut self, redis: &mut SimRedis, user: &str) -> ConnectionId {
+        let head = format!("GET /sse/{ROOM}?session={user} HTTP/1.1\r\nHost: chat.example\r\n\r\n");
+        self.requests(redis, user, &head)
+    }
+
+    /// Returns the events that a stream has got since the last call, without the first two and comments.
+    pub(crate) fn events(&mut self, id: ConnectionId) -> Vec<String> {
+        let peer = self.peers.get_mut(&id).expect("a client");
+        let events = std::mem::take(peer.events.as_mut().expect("an event stream"));
+        let events = events.split_terminator("\n\n").map(str::to_owned);
+        let is_told = |event: &String| {
+            let first = [
+                "event: session",
+                r#"{"type":"welcome"#,
+                r#"{"type":"presence"#,
+            ];
+            first.iter().all(|kind| !event.contains(kind))
+        };
+        events.filter(is_told).collect()
+    }
+
+    fn requests(&mut self, redis: &mut SimRedis, user: &str, head: &str) -> ConnectionId {
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let id = self.board.connect(self.now, address).expect("a place");
         let known = self.board.config();
         let config = HandshakeConfig {
             endpoint: known.endpoint.clone(),
@@ -490,8 +519,16 @@ impl Peer {
             let Some(end) = self.bytes.windows(4).position(|it| it == b"\r\n\r\n") else {
                 return;
             };
+            if self.bytes.starts_with(b"HTTP/1.1 200") {
+                self.events = Some(String::new());
+            }
             self.bytes.drain(..end + 4);
             self.upgraded = true;
+        }
+        if let Some(events) = &mut self.events {
+            let some = std::mem::take(&mut self.bytes);
+            events.push_str(&String::from_utf8(some).expect("text"));
+            return;
         }
         while let Some(frame) = split(&self.bytes).expect("a frame") {
             let len = frame.len;

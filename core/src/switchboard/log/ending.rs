@@ -43,12 +43,17 @@ impl Log {
 
     /// Removes a connection from a room, but lets it have what was published there so far. Returns
     /// whether it was a member. Costs as much as it lags behind.
-    pub(in crate::switchboard) fn leave_flush(&mut self, id: ConnectionId, key: u32) -> bool {
+    pub(in crate::switchboard) fn leave_flush(
+        &mut self,
+        id: ConnectionId,
+        key: u32,
+        markers: &mut dyn Markers,
+    ) -> bool {
         let found = self.connection(id).and_then(|it| it.membership(key));
         let Some(membership) = found else {
             return false;
         };
-        self.flush(id.slot, membership..membership + 1, &mut NoMarkers);
+        self.flush(id.slot, membership..membership + 1, markers);
         let taken = self.connections[id.slot as usize].rooms[membership].taken;
         self.leave_at(id.slot, membership);
         self.connections[id.slot as usize].adrift -= taken;
@@ -102,11 +107,12 @@ impl Log {
             let entry = &room.ring[at];
             let place = place(entry.stamp, recovery.as_ref());
             let mut next = at + 1;
-            let mut told = None;
+            let (mut told, mut last) = (None, entry.seq());
             let is_for = room.is_for(at, member.cursor, slot, recovery.as_ref());
             if !is_for && let Some(recovery) = &recovery {
                 let (after, numbers) = room.skipped(at, recovery);
                 next = after;
+                last = numbers.map(|(_, to)| to);
                 told = numbers.and_then(|(from, to)| markers.skip(found.room, from, to));
             }
             let mark = told.is_some();
@@ -114,8 +120,8 @@ impl Log {
             let stamp = room.ring[next - 1].stamp;
             // The position goes before the message, as a part of the same event.
             if self.connections[slot as usize].events
-                && is_for
-                && let Some(seq) = entry.seq()
+                && (is_for || mark)
+                && let Some(seq) = last
                 && let Some(position) = markers.position(slot, found.room, seq)
             {
                 due.push(Due {

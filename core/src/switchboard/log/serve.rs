@@ -274,19 +274,13 @@ impl Log {
             && let Some(entry) = room.ring.get(behind.at)
             && place(entry.stamp, recovery.as_ref()) <= stamp
         {
-            if !self.gather_gap(turn, gather, behind, markers) {
+            if !self.gather_gap(slot, turn, gather, behind, markers) {
                 return;
             }
             if room.is_for(behind.at, behind.cursor, slot, recovery.as_ref()) {
                 let after = after(room, behind.room, behind.at);
-                let added = if gather.events {
-                    let seq = entry.seq();
-                    let id = seq.and_then(|seq| markers.position(slot, behind.room, seq));
-                    gather.add_event(turn, &entry.frame, (true, after), id.as_deref())
-                } else {
-                    gather.add(turn, &entry.frame, (true, after))
-                };
-                if !added {
+                let at = (behind.room, entry.seq());
+                if !gather_at(slot, turn, gather, (&entry.frame, after), at, markers) {
                     return;
                 }
                 behind.at += 1;
@@ -322,7 +316,15 @@ impl Log {
         let after = after(room, behind.room, at - 1);
         match marker {
             Some(frame) => {
-                if !gather.add(turn, &frame, (true, after)) {
+                let last = numbers.map(|(_, to)| to);
+                if !gather_at(
+                    slot,
+                    turn,
+                    gather,
+                    (&frame, after),
+                    (behind.room, last),
+                    markers,
+                ) {
                     return false;
                 }
             }
@@ -340,6 +342,7 @@ impl Log {
     /// that fits.
     fn gather_gap(
         &self,
+        slot: u32,
         turn: &mut Turn,
         gather: &mut Gather,
         behind: &mut Behind,
@@ -358,9 +361,27 @@ impl Log {
             position: room.base,
             stamp: 0,
         };
-        behind.moved = gather.add(turn, &frame, (true, front));
+        let at = (behind.room, lost.map(|(_, to)| to));
+        behind.moved = gather_at(slot, turn, gather, (&frame, front), at, markers);
         behind.moved
     }
+}
+
+/// Adds a frame of a room, if it fits, for an event stream with the position after it; returns whether
+/// it did.
+fn gather_at(
+    slot: u32,
+    turn: &mut Turn,
+    gather: &mut Gather,
+    (frame, source): (&Frame, Source),
+    (room, seq): (u32, Option<u64>),
+    markers: &mut dyn Markers,
+) -> bool {
+    if !gather.events {
+        return gather.add(turn, frame, (true, source));
+    }
+    let id = seq.and_then(|seq| markers.position(slot, room, seq));
+    gather.add_event(turn, frame, (true, source), id.as_deref())
 }
 
 /// Returns the source of a step after which a member has passed the entry at an index.

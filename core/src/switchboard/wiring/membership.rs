@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::markers::Marking;
 use super::switchboard::Switchboard;
 use crate::hash::Vacant;
 use crate::switchboard::action::Notice;
@@ -154,7 +155,13 @@ impl Switchboard {
             let dropped = self.log.leave(id, log);
             self.counters.dropped("left", dropped.unwrap_or(0));
         } else {
-            self.log.leave_flush(id, log);
+            let marking = &mut Marking {
+                connections: &self.connections,
+                rooms: &self.rooms,
+                encoder: &mut self.encoder,
+                wire: self.config.wire,
+            };
+            self.log.leave_flush(id, log, marking);
         }
         let left = self.leave_room(id, key, None).is_some();
         self.bound_dormant_rooms();

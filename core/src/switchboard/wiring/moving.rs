@@ -6,7 +6,7 @@ use super::relaying::Numbered;
 use super::switchboard::Switchboard;
 use crate::cluster::RoomBody;
 use crate::protocol::ServerMessage;
-use crate::{ConnectionId, Position, Time, Wire};
+use crate::{ConnectionId, Position, Time, Wire, event_stream};
 
 impl Switchboard {
     /// Puts messages that are up to `at` into the log of a room, whose members begin there.
@@ -104,7 +104,9 @@ impl Switchboard {
             keep: by_key.then_some("latest"),
             id: None,
         };
-        self.tell_members(key, &message, is_told);
+        // Present values follow, of which the first may have any number.
+        let position = (!by_key).then_some(at);
+        self.tell_members(key, &message, position, is_told);
     }
 
     /// Numbers of a room for which there is no message.
@@ -147,30 +149,41 @@ impl Switchboard {
                 ServerMessage::Skip { channel, from, to }
             }
         };
+        let after = Some(&Position {
+            epoch: self.rooms.epoch(key).as_str().into(),
+            seq: to,
+        });
         let ahead = self.those_ahead(&name, from, to);
         let is_told = |id| ahead.iter().all(|(other, _)| *other != id);
-        self.tell_members(key, &message(from), is_told);
+        self.tell_members(key, &message(from), after, is_told);
         for (id, seq) in ahead {
             if seq < to {
-                self.tell_members(key, &message(seq + 1), |other| other == id);
+                self.tell_members(key, &message(seq + 1), after, |other| other == id);
             }
         }
     }
 
-    /// Tells members of a room something, behind what was sent there before.
+    /// Tells members of a room something, behind what was sent there before, and event streams the
+    /// position after it.
     pub(super) fn tell_members(
         &mut self,
         key: u32,
         message: &ServerMessage<'_>,
+        position: Option<&Position>,
         is_told: impl Fn(ConnectionId) -> bool,
     ) {
         if self.config.wire == Wire::Json {
             let frame = self.encoder.encode(message, 0);
             let room = self.rooms.at(key);
             let members = self.log.members(room.log, 0..room.members);
-            let members: Vec<ConnectionId> = members.filter(|&id| is_told(id)).collect();
+            let members = members.filter(|&id| is_told(id));
+            let (streams, others): (Vec<ConnectionId>, Vec<ConnectionId>) =
+                members.partition(|&id| position.is_some() && self.tells_positions(id, key));
             self.log.come_after_recoveries();
-            self.send_to_ids(&members, frame);
+            if !streams.is_empty() {
+                self.send_to_ids(&streams, event_stream::event(&frame, position));
+            }
+            self.send_to_ids(&others, frame);
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::cluster::RoomBody;
 use crate::protocol::ServerMessage;
 use crate::switchboard::log::Origin;
 use crate::switchboard::relay::ClusterRequest;
-use crate::{ConnectionId, Frame, JoinFrom, Position};
+use crate::{ConnectionId, Frame, JoinFrom, Position, event_stream};
 
 /// A member that goes on elsewhere than the others.
 pub(super) struct Returned {
@@ -159,10 +159,16 @@ impl Switchboard {
         };
         let identity = self.history_identity(connection);
         let name = self.room_name(key);
+        let tells = self.tells_positions(id, key);
         for Missed { seq, frame, origin } in missed {
+            let epoch = at.epoch.clone();
+            let position = tells.then_some(Position { epoch, seq });
             if origin.is_own(&identity) || origin.excludes(&identity) {
                 let (channel, from, to) = (&name, seq, seq);
-                self.send_message(id, &ServerMessage::Skip { channel, from, to });
+                let skip = ServerMessage::Skip { channel, from, to };
+                self.send_positioned(id, &skip, position.as_ref());
+            } else if position.is_some() {
+                self.send_frame(id, event_stream::event(&frame, position.as_ref()));
             } else {
                 self.send_frame(id, frame);
             }

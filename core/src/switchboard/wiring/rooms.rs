@@ -149,7 +149,7 @@ impl Switchboard {
                 .get_mut(id)?
                 .tell_positions_in(channel.clone());
         }
-        let tells = self.connections.get(id)?.tells_positions_in(&channel);
+        let tells = self.tells_positions(id, key);
         let position = tells.then(|| beginning.position(&joined)).flatten();
         let position = position.map(|seq| Position {
             epoch: epoch.as_str().into(),
@@ -159,7 +159,12 @@ impl Switchboard {
         self.send_presence_list(id, key);
         if let Some((from, to)) = beginning.hidden {
             let channel = &channel;
-            self.send_message(id, &ServerMessage::Skip { channel, from, to });
+            let skip = ServerMessage::Skip { channel, from, to };
+            let position = tells.then(|| Position {
+                epoch: epoch.as_str().into(),
+                seq: to,
+            });
+            self.send_positioned(id, &skip, position.as_ref());
         }
         Ok(())
     }

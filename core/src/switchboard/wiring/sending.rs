@@ -42,6 +42,12 @@ impl Switchboard {
         }
     }
 
+    /// Returns whether a connection is an event stream that is told its positions in this room.
+    pub(super) fn tells_positions(&self, id: ConnectionId, key: u32) -> bool {
+        let found = self.connections.get(id);
+        found.is_ok_and(|found| found.tells_positions_in(&self.rooms.at(key).name))
+    }
+
     /// Queues a message for one connection, which is closed as slow if its socket takes no bytes and
     /// too much waits for it; otherwise only if there is twice as much, which nobody has had a turn to
     /// write.
