@@ -272,6 +272,18 @@ fn a_rule_that_makes_no_sense_is_an_error_that_names_field_value_and_rule() {
             "limits.room_members = 0: must be at least 1",
         ),
         (
+            r#"{"limits":{"queue_bytes":911}}"#.into(),
+            "limits.queue_bytes = 911: must be at least 400 and 4 times limits.name_bytes, for what a newcomer is told",
+        ),
+        (
+            r#"{"limits":{"queue_bytes":1161},"sse":"/sse"}"#.into(),
+            "limits.queue_bytes = 1161: must be at least 650 and 4 times limits.name_bytes, for what a newcomer is told, who may open an event stream",
+        ),
+        (
+            r#"{"limits":{"queue_messages":1}}"#.into(),
+            "limits.queue_messages = 1: must be at least 2, for what a newcomer is told",
+        ),
+        (
             r#"{"presence":{"full":0}}"#.into(),
             "presence.full = 0: must be at least 1",
         ),

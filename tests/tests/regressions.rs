@@ -221,6 +221,7 @@ fn an_orderly_end_sends_what_was_queued_even_if_the_room_is_left_again() {
 #[test]
 fn every_queued_byte_counts_against_the_bound_of_the_node() {
     let mut config = Config::default();
+    config.limits.name_bytes = 8;
     config.limits.queue_bytes = 600;
     config.limits.queued_bytes = 600;
     let mut world = World::new(config);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Config;
 use super::error::ConfigError;
 use super::users::UserPolicy;
+use super::wire::Wire;
 use crate::Endpoint;
 use crate::handshake::is_token;
 
@@ -14,6 +15,14 @@ pub(super) const LONGER: &str = "must be longer than 0 and at most a year";
 /// The least memory of a recorder, in bytes.
 const RECORDER: usize = 64 << 10;
 const LITTLE: &str = "must be 0 or at least 65536";
+/// Bytes of the response, `welcome`, `subscribed` and `presence` without the names in them.
+const NEWCOMER: usize = 400;
+/// The same as events, with the headers of their stream.
+const STREAMING_NEWCOMER: usize = 650;
+/// Names in these: the user's twice, and the room's twice.
+const NAMES: usize = 4;
+/// Messages among these that wait at a time.
+const NEWCOMER_MESSAGES: usize = 2;
 pub(super) const YEAR: Duration = Duration::from_secs(365 * 86_400);
 
 impl Config {
@@ -114,9 +123,36 @@ impl Config {
                 return Err(error(field, value, "must be at most 2147483648"));
             }
         }
+        self.check_queue()?;
         if limits.queued_bytes < limits.queue_bytes {
             let rule = "must be at least limits.queue_bytes";
             return Err(error("limits.queued_bytes", limits.queued_bytes, rule));
+        }
+        Ok(())
+    }
+
+    /// A queue holds what a newcomer is told at once, or each would be closed as a slow consumer.
+    fn check_queue(&self) -> Result<(), ConfigError> {
+        let limits = &self.limits;
+        if self.wire != Wire::Json {
+            return Ok(());
+        }
+        let (least, rule) = match self.sse {
+            None => (
+                NEWCOMER,
+                "must be at least 400 and 4 times limits.name_bytes, for what a newcomer is told",
+            ),
+            Some(_) => (
+                STREAMING_NEWCOMER,
+                "must be at least 650 and 4 times limits.name_bytes, for what a newcomer is told, who may open an event stream",
+            ),
+        };
+        if limits.queue_bytes < least + NAMES * limits.name_bytes {
+            return Err(error("limits.queue_bytes", limits.queue_bytes, rule));
+        }
+        if limits.queue_messages < NEWCOMER_MESSAGES {
+            let rule = "must be at least 2, for what a newcomer is told";
+            return Err(error("limits.queue_messages", limits.queue_messages, rule));
         }
         Ok(())
     }

@@ -36,10 +36,12 @@ pub struct Limits {
     /// take the same amount again; beyond it, connections whose hooks are busy are not read.
     pub unfinished_bytes: usize,
     /// Bytes that a member may lag behind in a room, and bytes of a connection's own frames: answers,
-    /// notices, direct messages (1 MiB). Twice as many where nobody has had a turn to write them.
+    /// notices, direct messages (1 MiB). Twice as many where nobody has had a turn to write them. With the JSON
+    /// protocol at least what a newcomer is told: 400 and four times `name_bytes`, with event streams 650 in
+    /// place of 400.
     pub queue_bytes: usize,
     /// Messages that a member may lag behind in a room, and messages among a connection's own frames
-    /// (1 024). Twice as many where nobody has had a turn to write them.
+    /// (1 024). Twice as many where nobody has had a turn to write them. With the JSON protocol at least 2.
     pub queue_messages: usize,
     /// Unsent bytes of one connection that the kernel holds beside that (64 KiB), so that a slow
     /// reader shows as such, gets recent messages, and its pings are not stuck behind others. Bytes in

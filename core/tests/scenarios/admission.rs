@@ -427,9 +427,21 @@ fn requests_out_of_turn_change_nothing() {
 }
 
 #[test]
-fn a_queue_too_small_for_the_welcome_ends_the_connection_and_nothing_else() {
-    let mut world = World::with(|config| config.limits.queue_bytes = 10);
-    let ann = world.tries("ann", "lobby");
-    assert_eq!(world.told(ann), (101, Some((4101, "slow_consumer".into()))));
-    assert_eq!(world.stats().active_rooms, 0);
+fn the_smallest_queue_holds_what_a_newcomer_is_told() {
+    for name_bytes in [1, 128, 2_000] {
+        let mut world = World::with(|config| {
+            config.limits.name_bytes = name_bytes;
+            config.limits.queue_bytes = 400 + 4 * name_bytes;
+            config.limits.queue_messages = 2;
+        });
+        // A quote takes two bytes on the wire.
+        let ann = world.tries(&"\"".repeat(name_bytes), &"%22".repeat(name_bytes));
+        assert!(world.is_open(ann), "{name_bytes}");
+        // A list of users that does not fit comes with the next change.
+        world.advance(secs(1));
+        let told = world.messages(ann);
+        let kinds: Vec<_> = told.iter().map(|it| it["type"].as_str()).collect();
+        let expected = ["welcome", "subscribed", "presence"].map(Some);
+        assert_eq!(kinds, expected, "{name_bytes}");
+    }
 }
