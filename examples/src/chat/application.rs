@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use jsonwebtoken::{Algorithm, DecodingKey, TokenData, Validation, decode};
 use serde::Deserialize;
 use switchboard_core::{CloseReason, Denied, Identity, Limits, Request, check_user};
 use switchboard_runtime::{Application, Connection, Message};
@@ -58,9 +58,13 @@ impl Chat {
         rules.validate_aud = false;
         rules.validate_nbf = true;
         rules.set_required_spec_claims(&["sub", "exp"]);
-        let claims = decode::<Claims>(token.reveal(), key, &rules)
-            .map_err(|_| Denied::Unauthorized)?
-            .claims;
+        let decoded = decode::<Claims>(token.reveal(), key, &rules);
+        let TokenData { header, claims, .. } = decoded.map_err(|_| Denied::Unauthorized)?;
+        // Whoever understands none of the extensions that must be understood has to refuse the token (RFC 7515,
+        // section 4.1.11); an empty list is not allowed either.
+        if header.crit.is_some() {
+            return Err(Denied::Unauthorized);
+        }
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0.0, |time| time.as_secs_f64());
@@ -116,9 +120,13 @@ mod tests {
     use super::*;
 
     fn identify(claims: &Value) -> Result<Identity, Denied> {
+        identify_with(&Header::default(), claims)
+    }
+
+    fn identify_with(header: &Header, claims: &Value) -> Result<Identity, Denied> {
         let chat = Chat::new(&Options::parse_from(["chat", "--secret", "key"]));
         let key = EncodingKey::from_secret(b"key");
-        let token = encode(&Header::default(), claims, &key).expect("a token");
+        let token = encode(header, claims, &key).expect("a token");
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
         chat.identify(&Request::for_refresh(peer, Token::new(token)))
     }
@@ -136,6 +144,18 @@ mod tests {
         assert_eq!(identify("ann"), Ok(Identity::user("ann")));
         for name in ["", "anon-5", "a\nb", &"x".repeat(200)] {
             assert_eq!(identify(name), Err(Denied::Unauthorized), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_with_an_extension_that_must_be_understood_is_refused() {
+        let claims = json!({ "sub": "ann", "exp": now() + 60.0 });
+        for crit in [vec!["b64".to_owned()], Vec::new()] {
+            let header = Header {
+                crit: Some(crit),
+                ..Header::default()
+            };
+            assert_eq!(identify_with(&header, &claims), Err(Denied::Unauthorized));
         }
     }
 
