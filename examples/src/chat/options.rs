@@ -56,9 +56,9 @@ pub struct Options {
     /// Timeout for the first message if it carries the token, in seconds
     #[arg(long, value_name = "S", default_value = "5", value_parser = flags::seconds)]
     auth_timeout: Duration,
-    /// Grace period before a user who was lost leaves a room, in seconds
-    #[arg(long, value_name = "S", default_value = "3", value_parser = flags::seconds)]
-    leave_grace: Duration,
+    /// Grace period before a user who was lost leaves a room, in seconds [default: 3]
+    #[arg(long, value_name = "S", value_parser = flags::seconds)]
+    leave_grace: Option<Duration>,
     /// Policy for a user who connects again: replace, reject or allow:N
     #[arg(long, value_name = "POLICY", default_value = "replace", value_parser = flags::users)]
     users: UserPolicy,
@@ -77,9 +77,9 @@ pub struct Options {
     /// Messages that a room keeps for those who come back; 0: off
     #[arg(long, value_name = "MESSAGES", default_value = "100", value_parser = flags::messages)]
     history: usize,
-    /// How long a message is kept, in seconds
-    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = flags::seconds)]
-    history_age: Duration,
+    /// How long a message is kept, in seconds [default: 300]
+    #[arg(long, value_name = "SECONDS", value_parser = flags::seconds)]
+    history_age: Option<Duration>,
     /// Messages that a newcomer begins with [default: 20, or --history if that is less]
     #[arg(long, value_name = "MESSAGES", value_parser = flags::messages)]
     on_join: Option<usize>,
@@ -167,7 +167,8 @@ impl Options {
                 options.drain_window.as_secs_f64()
             ));
         }
-        if let Err(wrong) = options.check_history() {
+        let checked = options.check_history().and(options.check_presence());
+        if let Err(wrong) = checked.and(options.cluster.check()) {
             crate::fail(wrong);
         }
         let filter = EnvFilter::try_new(&options.log).unwrap_or_else(|error| {
@@ -177,8 +178,18 @@ impl Options {
         options
     }
 
+    fn check_presence(&self) -> Result<(), String> {
+        if self.presence == Switch::Off && self.leave_grace.is_some() {
+            return Err("--leave-grace: needs --presence on".into());
+        }
+        Ok(())
+    }
+
     fn check_history(&self) -> Result<(), String> {
         let kept = self.history;
+        if kept == 0 && self.history_age.is_some() {
+            return Err("--history-age: needs --history of at least 1".into());
+        }
         if self.slow == SlowPolicy::CatchUp && kept == 0 {
             return Err("--slow catch-up: needs --history of at least 1".into());
         }
@@ -192,10 +203,11 @@ impl Options {
 
     fn history(&self) -> History {
         let defaults = History::default();
+        let age = self.history_age.unwrap_or(defaults.age);
         History {
             messages: self.history,
-            age: self.history_age,
-            linger: defaults.linger.max(self.history_age),
+            age,
+            linger: defaults.linger.max(age),
             on_join: self.on_join.unwrap_or(ON_JOIN.min(self.history)),
             on_join_max: self.history,
             ..defaults
@@ -298,7 +310,9 @@ impl Options {
         config.sse = Some("/sse".into());
         config.recorder.bytes = self.recorder.unwrap_or(0);
         config.presence.enabled = self.presence == Switch::On;
-        config.presence.leave_grace = self.leave_grace;
+        if let Some(grace) = self.leave_grace {
+            config.presence.leave_grace = grace;
+        }
         config.users = self.users;
         config.slow = self.slow;
         config.compression = flags::compression(self.compress);
@@ -351,6 +365,10 @@ mod tests {
             (
                 ["chat", "--history", "0", "--slow", "catch-up"],
                 "--slow catch-up: needs --history of at least 1",
+            ),
+            (
+                ["chat", "--history", "0", "--history-age", "5"],
+                "--history-age: needs --history of at least 1",
             ),
         ] {
             let options = Options::try_parse_from(flags).expect("flags");

@@ -73,6 +73,23 @@ test('an unknown flag, a missing value and a stray word are refused', async () =
   await assertRefused([...LISTEN, 'word'], ['word']);
 });
 
+test('a flag that would have no effect is refused with the one that it needs', async () => {
+  for (const [flags, needed] of [
+    [['--node', 'a'], '--redis'],
+    [['--order', 'local'], '--redis'],
+    [['--when-down', 'refuse'], '--redis'],
+    [['--history', '0', '--history-age', '5'], '--history'],
+    [['--presence', 'off', '--leave-grace', '1'], '--presence'],
+    [['--tls-cert', 'a.pem'], '--tls-key'],
+  ]) {
+    const flag = flags.at(-2);
+    await assertRefused([...LISTEN, ...flags], [`${flag}: needs`, needed]);
+  }
+});
+
+test('a queue that does not hold what a newcomer is told is refused', () =>
+  assertRefused([...LISTEN, '--queue-bytes', '1'], ['queue_bytes', '= 1:', 'at least 650']));
+
 test('an occupied port is told with its address', async (t) => {
   const occupant = net.createServer().listen(0, '127.0.0.1');
   t.after(() => occupant.close());
