@@ -143,7 +143,7 @@ impl Setup {
         let queue_bytes = if roomy {
             1 << 20
         } else {
-            small(s[0] * 37, 432, 1_500)
+            small(s[0] * 37, 300, 1_500).max(432)
         };
         Limits {
             connections: small(s[1], 2, 6),
