@@ -162,7 +162,7 @@ fn command<'a>(fields: &Fields<'a>) -> Result<Command<'a>, Fault> {
         _ => {
             return Err(Fault(
                 ErrorCode::UnknownType,
-                "`type` must be subscribe, unsubscribe, message, direct, ping, health_pong or auth",
+                "`type` must be subscribe, unsubscribe, message, direct, call, ping, health_pong or auth",
             ));
         }
     })
