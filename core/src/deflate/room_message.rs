@@ -23,6 +23,7 @@ pub struct RoomMessage<'a> {
     content: Content<'a>,
     sender: Option<&'a str>,
     plain: bool,
+    request: Option<(&'a str, Option<u64>)>,
     // It belongs to the other fields, so these do not change once it is there.
     twin: Option<Twin>,
 }
@@ -36,6 +37,7 @@ impl<'a> RoomMessage<'a> {
             content,
             sender: None,
             plain: false,
+            request: None,
             twin: None,
         }
     }
@@ -56,6 +58,22 @@ impl<'a> RoomMessage<'a> {
         Self {
             key,
             twin: None,
+            ..self
+        }
+    }
+
+    /// Names it, so that it can be sent again where it is not known whether it was published: then with `again`,
+    /// the number that the room had come to when it was first sent. The room's history tells whether it has it
+    /// ([`Receipt::duplicate`](crate::Receipt::duplicate)) or lacks it; where the history does not reach back
+    /// so far, or the room has none, the message is refused
+    /// ([`SendError::Unrecoverable`](crate::SendError::Unrecoverable)). In a room that nodes share, what this node
+    /// does not have may be on its way to it, so it is refused as well.
+    ///
+    /// Two messages to a room may not have the same id while its history has the first one.
+    #[must_use]
+    pub fn with_id(self, id: &'a str, again: Option<u64>) -> Self {
+        Self {
+            request: Some((id, again)),
             ..self
         }
     }
@@ -96,6 +114,11 @@ impl<'a> RoomMessage<'a> {
 
     pub(crate) const fn key(&self) -> Option<&'a str> {
         self.key
+    }
+
+    /// Returns its id, and if it is sent again, the number that the room had come to at first.
+    pub(crate) const fn request(&self) -> Option<(&'a str, Option<u64>)> {
+        self.request
     }
 
     pub(crate) const fn content(&self) -> Content<'a> {

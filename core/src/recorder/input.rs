@@ -119,6 +119,11 @@ pub enum Input<'a> {
         volatile: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         sender: Option<Cow<'a, str>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<Cow<'a, str>>,
+        /// The number that the room had come to when it was first sent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<u64>,
         #[serde(default, skip_serializing_if = "Excluded::is_nobody")]
         exclude: Excluded,
     },

@@ -74,6 +74,8 @@ pub enum SendError {
         /// The limit.
         limit: usize,
     },
+    /// The message was [sent again](crate::RoomMessage::with_id), and it cannot be known whether the room had it.
+    Unrecoverable,
     /// The room does not keep the latest value of each key
     /// ([`RoomRule::keep`](crate::RoomRule::keep)).
     NoKeys,
@@ -107,6 +109,9 @@ impl fmt::Display for SendError {
                 )
             }
             Self::Unavailable => f.write_str("the node is cut off from the others"),
+            Self::Unrecoverable => f.write_str(
+                "it cannot be known whether the message was published before: the history does not tell",
+            ),
             Self::NoKeys => f.write_str("the room does not keep values by key"),
             Self::BadKey(bad) => write!(f, "the key is no name: {bad}"),
             Self::TooManyKeys { limit } => {

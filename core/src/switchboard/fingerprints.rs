@@ -14,6 +14,7 @@ enum Kind {
     Session,
     User,
     Request,
+    Application,
 }
 
 impl Fingerprints {
@@ -34,6 +35,11 @@ impl Fingerprints {
     /// Returns the hash of a request, given that of its session and the text of its id.
     pub(super) fn request(self, session: u64, id: &str) -> u64 {
         self.hash((Kind::Request, session, id))
+    }
+
+    /// Returns the hash of a message of the application, given its id.
+    pub(super) fn of_application(self, id: &str) -> u64 {
+        self.hash((Kind::Application, id))
     }
 
     fn hash(self, what: impl std::hash::Hash) -> u64 {
@@ -59,6 +65,7 @@ mod tests {
             prints.request(1, "c"),
             prints.request(2, "c"),
             prints.request(1, "\"c\""),
+            prints.of_application("c"),
         ];
         for (at, hash) in hashes.iter().enumerate() {
             assert!(*hash != 0 && !hashes[..at].contains(hash), "{at}");

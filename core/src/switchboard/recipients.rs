@@ -37,6 +37,9 @@ pub struct Receipt {
     /// number from the broker, and is delivered when it comes back.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub forwarded: bool,
+    /// Whether the room had it already, under this number: it was [sent again](crate::RoomMessage::with_id).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
     /// The number of connections that are going to get it.
     pub accepted: usize,
     /// The number of connections excluded by the caller.

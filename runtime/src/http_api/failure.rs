@@ -139,7 +139,13 @@ impl From<SendError> for Failure {
                 Self::new(503, "unavailable", "").with_header("Retry-After", RETRY_AFTER)
             }
             SendError::Stale(_) | SendError::NotOpen => Self::new(404, "not_connected", ""),
-            // Those of values by key, which no method of the API sets.
+            SendError::Unrecoverable => Self::new(409, "unrecoverable", ""),
+            SendError::NoKeys | SendError::BadKey(_) => {
+                return Self::bad_field("key", error.to_string());
+            }
+            SendError::TooManyKeys { .. } | SendError::TooManyBytes { .. } => {
+                Self::new(409, "limit_exceeded", "")
+            }
             _ => Self::new(500, "internal", ""),
         };
         Self {

@@ -43,12 +43,11 @@ pub(super) fn history(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, F
     let room = channel(hub, fields)?;
     let from: Option<u64> = fields.optional("from", "must be a whole number")?;
     let limit = fields.limit(DEFAULT_HISTORY, DEFAULT)?;
-    let latest = || {
-        let position = hub.position(&room)?;
-        Some((position.seq + 1).saturating_sub(limit as u64))
+    let excerpt = match from {
+        Some(from) => hub.history(&room, from..),
+        None => hub.latest(&room, limit),
     };
-    let from = from.or_else(latest).ok_or(Failure::NO_CHANNEL)?;
-    let excerpt = hub.history(&room, from..).ok_or(Failure::NO_CHANNEL)?;
+    let excerpt = excerpt.ok_or(Failure::NO_CHANNEL)?;
     // As the members have got them, byte for byte.
     let messages = excerpt.messages.iter().take(limit);
     let messages = messages.map(|stored| serde_json::from_str::<&RawValue>(stored.as_json()));

@@ -33,7 +33,9 @@ type Method = fn(&Hub, &Fields<'_>) -> Result<Box<RawValue>, Failure>;
 const METHODS: &[(&str, &[&str], Method)] = &[
     (
         "publish",
-        &["channel", "content", "sender", "exclude"],
+        &[
+            "channel", "content", "sender", "exclude", "key", "id", "again",
+        ],
         sending::publish,
     ),
     (

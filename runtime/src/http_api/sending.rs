@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use serde_json::value::RawValue;
-use switchboard_core::{ConnectionId, Exclude, Receipt};
+use switchboard_core::protocol::Content;
+use switchboard_core::{ConnectionId, Exclude, Receipt, RoomMessage};
 
 use super::failure::{Failure, json};
 use super::fields::Fields;
@@ -11,6 +12,9 @@ use crate::hub::{BroadcastError, Hub};
 
 /// The most channels of one call.
 const MOST_CHANNELS: usize = 1_000;
+
+/// Bytes of the id of a message.
+const ID_BYTES: usize = 128;
 
 /// A message to rooms, without the rooms.
 struct Message<'a> {
@@ -34,19 +38,56 @@ impl<'a> Message<'a> {
         })
     }
 
-    fn send(&self, hub: &Hub, room: &str) -> Result<Receipt, BroadcastError> {
+    fn send(&self, hub: &Hub, room: &str, marks: &Marks) -> Result<Receipt, BroadcastError> {
         let users: Vec<&str> = self.users.iter().map(String::as_str).collect();
         let exclude = Exclude {
             connections: &self.connections,
             users: &users,
         };
-        hub.broadcast_from(room, self.content, self.sender.as_deref(), exclude)
+        let content = Content::parse(self.content).map_err(BroadcastError::Content)?;
+        let message = RoomMessage::new(room, content).from_user(self.sender.as_deref());
+        let message = message.with_key(marks.key.as_deref());
+        let message = match &marks.id {
+            Some(id) => message.with_id(id, marks.again),
+            None => message,
+        };
+        let sent = hub.broadcast_message(message, exclude);
+        sent.map_err(BroadcastError::Send)
+    }
+}
+
+/// What a message to one room may have beside.
+#[derive(Default)]
+struct Marks {
+    key: Option<String>,
+    id: Option<String>,
+    /// The number that the room had come to when it was first sent.
+    again: Option<u64>,
+}
+
+impl Marks {
+    fn parse(fields: &Fields<'_>) -> Result<Self, Failure> {
+        let id: Option<String> = fields.optional("id", "must be a string")?;
+        if id
+            .as_ref()
+            .is_some_and(|id| !(1..=ID_BYTES).contains(&id.len()))
+        {
+            let rule = format!("must have from 1 to {ID_BYTES} bytes");
+            return Err(Failure::bad_field("id", rule));
+        }
+        let again = fields.optional("again", "must be a whole number")?;
+        if again.is_some() && id.is_none() {
+            return Err(Failure::bad_field("again", "needs an `id`"));
+        }
+        let key = fields.optional("key", "must be a string")?;
+        Ok(Self { key, id, again })
     }
 }
 
 pub(super) fn publish(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
     let room = channel(hub, fields)?;
-    let receipt = Message::parse(hub, fields)?.send(hub, &room)?;
+    let marks = Marks::parse(fields)?;
+    let receipt = Message::parse(hub, fields)?.send(hub, &room, &marks)?;
     json(&json!(receipt))
 }
 
@@ -63,7 +104,7 @@ pub(super) fn broadcast(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>,
     let message = Message::parse(hub, fields)?;
     let mut results = Vec::with_capacity(rooms.len());
     for room in rooms {
-        let mut result = match message.send(hub, &room) {
+        let mut result = match message.send(hub, &room, &Marks::default()) {
             // No room would have taken it.
             Err(BroadcastError::Content(bad)) => return Err(BroadcastError::Content(bad).into()),
             Err(error) => json!({ "error": Failure::from(error).into_value() }),

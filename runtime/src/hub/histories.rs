@@ -44,4 +44,12 @@ impl Hub {
         self.shared()
             .with(|locked, now| locked.switchboard.history(now, room, range))
     }
+
+    /// Returns the last messages that a room keeps, at most so many and at most 1 000: where it keeps the latest
+    /// value of each key, the last of these values, and of the removals that it keeps. `None` if the room does
+    /// not exist.
+    pub fn latest(&self, room: &str, most: usize) -> Option<Excerpt> {
+        self.shared()
+            .with(|locked, now| locked.switchboard.latest(now, room, most))
+    }
 }

@@ -8,7 +8,7 @@ use super::app::Plain;
 use super::peer::Peer;
 use super::server::{Server, until};
 use crate::rt::http_api::{ApiRequest, HttpApi};
-use crate::rt::{Config, PageResponse, RoomRule, Token, UserPolicy};
+use crate::rt::{Config, Keep, PageResponse, RoomRule, Token, UserPolicy};
 
 pub(super) const KEY: &str = "s3cr3t-key";
 
@@ -320,4 +320,80 @@ fn a_history_is_read_byte_for_byte() {
     assert!(raw.contains(r#""content":{"n":12.50}"#), "{raw}");
     let nothing = error(&api.ask("history", r#"{"channel":"other"}"#));
     assert_eq!(nothing, (404, "not_found".into(), String::new()));
+}
+
+#[test]
+fn a_call_that_was_cut_off_is_sent_again_and_published_once() {
+    let api = start(|config| config.history.messages = 3);
+    let send = |id: &str, again: Option<u64>| {
+        let body = json!({"channel": "blue", "content": id, "id": id, "again": again});
+        let answer = api.ask("publish", &body.to_string());
+        let told = value(&answer);
+        (
+            answer.status,
+            told["seq"].clone(),
+            told["duplicate"].clone(),
+        )
+    };
+    assert_eq!(send("first", None), (200, json!(1), Value::Null));
+    // The room had come to 1, and the answer to this one was lost.
+    assert_eq!(send("second", None), (200, json!(2), Value::Null));
+    assert_eq!(send("second", Some(1)), (200, json!(2), json!(true)));
+    // This one never arrived.
+    assert_eq!(send("third", Some(2)), (200, json!(3), Value::Null));
+    assert_eq!(send("third", Some(2)), (200, json!(3), json!(true)));
+    for n in 4..=6 {
+        assert_eq!(send(&n.to_string(), None).1, n);
+    }
+    // The history begins with 4.
+    let cannot_tell = |channel: &str, again: u64| {
+        let body = json!({"channel": channel, "content": 1, "id": "third", "again": again});
+        error(&api.ask("publish", &body.to_string())).1
+    };
+    assert_eq!(cannot_tell("blue", 2), "unrecoverable");
+    assert_eq!(cannot_tell("blue", 7), "unrecoverable");
+    assert_eq!(cannot_tell("red", 0), "unrecoverable");
+    assert_eq!(send("third", Some(3)), (200, json!(7), Value::Null));
+    let kept = api.call("history", &json!({"channel": "blue"}));
+    let contents: Vec<_> = messages(&kept)
+        .iter()
+        .map(|it| it["content"].clone())
+        .collect();
+    assert_eq!(contents, ["5", "6", "third"]);
+}
+
+#[test]
+fn values_are_set_by_key_and_the_last_of_them_are_shown() {
+    let api = start(|config| {
+        config.room_rules = vec![RoomRule {
+            prefix: "prices".into(),
+            keep: Keep::Latest { keys: 2 },
+            ..RoomRule::default()
+        }];
+    });
+    let set = |key: &str, content: Value| {
+        let body = json!({"channel": "prices", "key": key, "content": content});
+        api.ask("publish", &body.to_string())
+    };
+    assert_eq!(set("a", json!(1)).status, 200);
+    // So many that the value of `a` is not among the last numbers.
+    for n in 0..200 {
+        assert_eq!(set("b", json!(n)).status, 200);
+    }
+    let shown = |ask: Value| {
+        let shown = api.call("history", &ask);
+        let values = messages(&shown);
+        let value = |it: &Value| format!("{}={}", it["key"].as_str().unwrap(), it["content"]);
+        values.iter().map(value).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(json!({"channel": "prices"})), ["a=1", "b=199"]);
+    assert_eq!(shown(json!({"channel": "prices", "limit": 1})), ["b=199"]);
+    assert_eq!(shown(json!({"channel": "prices", "from": 2})), ["b=199"]);
+    assert_eq!(error(&set("c", json!(1))).1, "limit_exceeded");
+    assert_eq!(set("a", Value::Null).status, 200);
+    assert_eq!(set("c", json!(1)).status, 200);
+}
+
+fn messages(shown: &Value) -> &Vec<Value> {
+    shown["messages"].as_array().expect("messages")
 }

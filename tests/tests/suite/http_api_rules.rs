@@ -212,6 +212,31 @@ fn an_error_names_the_field() {
             "sender",
         ),
         (
+            "publish",
+            r#"{"channel":"a","content":1,"key":"b"}"#.to_owned(),
+            "key",
+        ),
+        (
+            "publish",
+            r#"{"channel":"a","content":1,"id":""}"#.to_owned(),
+            "id",
+        ),
+        (
+            "publish",
+            r#"{"channel":"a","content":1,"id":7}"#.to_owned(),
+            "id",
+        ),
+        (
+            "publish",
+            r#"{"channel":"a","content":1,"again":7}"#.to_owned(),
+            "again",
+        ),
+        (
+            "broadcast",
+            r#"{"channels":["a"],"content":1,"id":"x"}"#.to_owned(),
+            "id",
+        ),
+        (
             "broadcast",
             r#"{"channels":["a"],"content":1,"sender":"a\tb"}"#.to_owned(),
             "sender",

@@ -50,7 +50,7 @@ impl Switchboard {
         }
         self.check_busy()?;
         let key = place.unwrap_or_else(|vacant| self.create_room(vacant, room));
-        let origin = self.origin_of_broadcast(key, exclude);
+        let origin = self.origin_of_broadcast(key, exclude, draft.request);
         let receipt = self.publish_draft(key, draft, exclude, origin);
         self.bound_dormant_rooms();
         receipt
@@ -73,7 +73,8 @@ impl Switchboard {
         sender: Option<&str>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
-        self.record_broadcast(now, room, (content, None, true), sender, exclude);
+        let message = RoomMessage::new(room, content).from_user(sender);
+        self.record_broadcast(now, &message, true, exclude);
         self.enter_to_send(now);
         if let Some(key) = self.rooms.find(room) {
             return self.publish_volatile(key, content, sender, exclude);
@@ -313,6 +314,7 @@ impl Switchboard {
         let receipt = Receipt {
             seq: None,
             forwarded: false,
+            duplicate: false,
             accepted: published.accepted,
             excluded: published.excluded,
             dropped_oldest: published.dropped_oldest,

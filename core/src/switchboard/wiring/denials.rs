@@ -90,6 +90,10 @@ impl Switchboard {
                 let code = ErrorCode::LimitExceeded;
                 self.fail(id, code, &error.to_string(), request, channel);
             }
+            SendError::Unrecoverable => {
+                let code = ErrorCode::Unrecoverable;
+                self.fail(id, code, &error.to_string(), request, channel);
+            }
             SendError::Unavailable => self.unavailable(id, request, channel),
             SendError::Stale(_) | SendError::NotOpen => {}
         }

@@ -13,6 +13,8 @@ pub(super) struct Draft<'a> {
     pub(super) uncompressed: bool,
     /// Its compressed form.
     pub(super) twin: Option<&'a Twin>,
+    /// The hash by which the history knows a message of the application; 0 for none.
+    pub(super) request: u64,
 }
 
 impl<'a> From<&'a RoomMessage<'_>> for Draft<'a> {
@@ -22,6 +24,7 @@ impl<'a> From<&'a RoomMessage<'_>> for Draft<'a> {
             sender: message.sender(),
             uncompressed: message.is_uncompressed(),
             twin: message.twin(),
+            request: 0,
         }
     }
 }

@@ -74,8 +74,23 @@ impl Switchboard {
             Bound::Excluded(&to) => to.saturating_sub(1),
             Bound::Unbounded => u64::MAX,
         };
+        let messages = self.log.history(log, from, to, MOST);
+        self.excerpt(room, log, messages)
+    }
+
+    /// Returns the last messages that a room keeps, at most so many and at most 1 000: where it keeps the latest
+    /// value of each key, the last of these values, and of the removals that it keeps. `None` if there is no
+    /// such room.
+    pub fn latest(&mut self, now: Time, room: &str, most: usize) -> Option<Excerpt> {
+        self.advance_clock(now);
+        let log = self.rooms.at(self.rooms.find(room)?).log;
+        let messages = self.log.latest(log, most.min(MOST));
+        self.excerpt(room, log, messages)
+    }
+
+    fn excerpt(&mut self, room: &str, log: u32, messages: Vec<(u64, Frame)>) -> Option<Excerpt> {
         let (first, _) = self.log.range(log);
-        let messages = self.log.history(log, from, to, MOST).into_iter();
+        let messages = messages.into_iter();
         Some(Excerpt {
             position: self.position(room)?,
             first,

@@ -37,7 +37,12 @@ impl Switchboard {
             if let Some(key) = message.key() {
                 self.check_key(room, key)?;
             }
-            let draft = (message.into(), message.key());
+            if let Some(receipt) = self.find_published(message)? {
+                let position = self.position(room).unwrap_or_else(Position::nowhere);
+                let seq = receipt.seq.unwrap_or_default();
+                return Ok(Publishing::Done(Position { seq, ..position }));
+            }
+            let draft = (self.draft_of(message), message.key());
             let ticket = self.relay_broadcast(room, draft, exclude, true)?;
             return Ok(Publishing::Asked(ticket));
         }

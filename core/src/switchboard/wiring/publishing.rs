@@ -31,6 +31,7 @@ impl<'a> Sent<'a> {
             sender: Some(sender),
             uncompressed: false,
             twin: self.twin,
+            request: 0,
         }
     }
 }

@@ -2,12 +2,11 @@
 
 use super::everybody::ToAll;
 use super::switchboard::Switchboard;
-use crate::protocol::Content;
 use crate::recorder::{Cause, Dump, Ended, Input, Redactor};
 use crate::switchboard::action::Action;
 use crate::switchboard::log::Turn;
 use crate::switchboard::recipients::Exclude;
-use crate::{CloseReason, ConnectionId, Refused, Time};
+use crate::{CloseReason, ConnectionId, Refused, RoomMessage, Time};
 
 impl Switchboard {
     /// Returns what the recorder remembers, as far as [`FlightRecorder`](crate::FlightRecorder) says; `None` if
@@ -46,21 +45,22 @@ impl Switchboard {
         }
     }
 
-    /// Records a message of the application to a room: the content, its key, whether it is volatile.
+    /// Records a message of the application to a room.
     pub(super) fn record_broadcast(
         &mut self,
         now: Time,
-        room: &str,
-        (content, key, volatile): (Content<'_>, Option<&str>, bool),
-        sender: Option<&str>,
+        message: &RoomMessage<'_>,
+        volatile: bool,
         exclude: Exclude<'_>,
     ) {
         self.record(now, |it| Input::Broadcast {
-            room: it.name(room),
-            content: it.content(content),
-            key: key.map(|key| it.name(key)),
+            room: it.name(message.room()),
+            content: it.content(message.content()),
+            key: message.key().map(|key| it.name(key)),
             volatile,
-            sender: sender.map(|sender| it.name(sender)),
+            sender: message.sender().map(|sender| it.name(sender)),
+            id: message.request().map(|(id, _)| it.name(id)),
+            again: message.request().and_then(|(_, again)| again),
             exclude: exclude.into(),
         });
     }

@@ -1,11 +1,13 @@
 //! Where those begin who come back to a room, and what a history knows of who sent and got what.
 
+use super::draft::Draft;
 use super::switchboard::Switchboard;
 use crate::protocol::RequestId;
 use crate::switchboard::connection::ConnectionState;
+use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Excluded, From, Identity, Joined, Origin, Resent};
-use crate::switchboard::recipients::Exclude;
-use crate::{ConnectionId, JoinFrom, Position, Reach};
+use crate::switchboard::recipients::{Exclude, Receipt};
+use crate::{ConnectionId, JoinFrom, Position, Reach, RoomMessage};
 
 /// Where a new member of a room that keeps messages begins.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +151,12 @@ impl Switchboard {
     }
 
     /// Returns what the history of a room is to know of a message of the application.
-    pub(super) fn origin_of_broadcast(&self, key: u32, exclude: Exclude<'_>) -> Origin {
+    pub(super) fn origin_of_broadcast(
+        &self,
+        key: u32,
+        exclude: Exclude<'_>,
+        request: u64,
+    ) -> Origin {
         if !self.rooms.at(key).keeps {
             return Origin::default();
         }
@@ -160,6 +167,7 @@ impl Switchboard {
         let not_for: Excluded = sessions.filter(|&hash| hash != 0).chain(users).collect();
         Origin {
             not_for: (!not_for.is_empty()).then(|| Box::new(not_for)),
+            request,
             ..Origin::default()
         }
     }
@@ -201,6 +209,47 @@ impl Switchboard {
         }
         let log = self.rooms.at(key).log;
         self.log.find_request(log, hash, again)
+    }
+
+    /// Returns a message of the application as it is published, with the hash by which the history knows it.
+    pub(super) fn draft_of<'a>(&self, message: &'a RoomMessage<'_>) -> Draft<'a> {
+        let request = message.request();
+        Draft {
+            request: request.map_or(0, |(id, _)| self.fingerprints.of_application(id)),
+            ..Draft::from(message)
+        }
+    }
+
+    /// Looks for a message that the application sends again. Returns `None` if it is to be published.
+    pub(super) fn find_published(
+        &mut self,
+        message: &RoomMessage<'_>,
+    ) -> Result<Option<Receipt>, SendError> {
+        let Some((id, Some(again))) = message.request() else {
+            return Ok(None);
+        };
+        let (room, request) = (message.room(), self.fingerprints.of_application(id));
+        let relay = self.relay.as_mut();
+        if relay.is_some_and(|relay| relay.find_request(room, request).is_some()) {
+            // The first one is still on its way.
+            return Ok(Some(Receipt {
+                forwarded: true,
+                ..Receipt::default()
+            }));
+        }
+        let key = self.rooms.find(room).ok_or(SendError::Unrecoverable)?;
+        let log = self.rooms.at(key).log;
+        match self.log.find_request(log, request, again) {
+            Resent::Duplicate(seq) => Ok(Some(Receipt {
+                seq: Some(seq),
+                duplicate: true,
+                ..Receipt::default()
+            })),
+            // Another node may have sent it to the broker.
+            Resent::New if self.is_relayed(key) => Err(SendError::Unrecoverable),
+            Resent::New => Ok(None),
+            Resent::Unrecoverable => Err(SendError::Unrecoverable),
+        }
     }
 
     /// Returns the hash of a request of a session; 0 without a session, and for anonymous clients,

@@ -109,10 +109,12 @@ impl Switchboard {
         let sessions: Excluded = sessions.filter(|&session| session != 0).collect();
         let origin = Origin {
             not_for: (!sessions.is_empty()).then(|| Box::new(sessions)),
+            request: draft.0.request,
             ..Origin::default()
         };
         let post = Post {
             room: room.into(),
+            hash: origin.request,
             exclude: exclude.connections.to_vec(),
             awaited,
             ..Post::default()
@@ -287,6 +289,7 @@ impl Switchboard {
             sender: body.sender.as_deref(),
             uncompressed: body.uncompressed,
             twin,
+            request: 0,
         };
         let frame = draft.encode(&mut self.encoder, name, key, seq);
         self.check_size(&frame).ok()?;

@@ -15,7 +15,9 @@ use crate::recorder::{
 use crate::switchboard::audit::Inconsistency;
 use crate::switchboard::log::Turn;
 use crate::switchboard::recipients::Exclude;
-use crate::{Config, ConfigError, ConnectionId, FlightRecorder, Identity, Refused, Time};
+use crate::{
+    Config, ConfigError, ConnectionId, FlightRecorder, Identity, Refused, RoomMessage, Time,
+};
 
 /// The memory of the recorder of a replay, which shall forget nothing.
 const EVERYTHING: usize = 1 << 40;
@@ -310,19 +312,25 @@ impl Switchboard {
                 key,
                 volatile,
                 sender,
+                id,
+                again,
                 exclude,
             } => {
                 let (content, sender) = (content_of(*content), sender.as_deref());
                 let content = content.as_content();
                 let users: Vec<&str> = exclude.users.iter().map(String::as_str).collect();
                 let exclude = exclude_of(&exclude.conns, &users);
-                ignore(match key {
-                    Some(key) => self.publish_key(at, room, key, content, sender, exclude),
-                    None if *volatile => {
-                        self.broadcast_volatile(at, room, content, sender, exclude)
-                    }
-                    None => self.broadcast(at, room, content, sender, exclude),
-                });
+                if *volatile {
+                    ignore(self.broadcast_volatile(at, room, content, sender, exclude));
+                } else {
+                    let message = RoomMessage::new(room, content).from_user(sender);
+                    let message = message.with_key(key.as_deref());
+                    let message = match id {
+                        Some(id) => message.with_id(id, *again),
+                        None => message,
+                    };
+                    ignore(self.broadcast_message(at, &message, exclude));
+                }
             }
             Input::BroadcastRaw {
                 room,

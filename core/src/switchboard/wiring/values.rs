@@ -46,10 +46,12 @@ impl Switchboard {
         message: &RoomMessage<'_>,
         exclude: Exclude<'_>,
     ) -> Result<Receipt, SendError> {
-        let (room, draft) = (message.room(), Draft::from(message));
-        let content = (message.content(), message.key(), false);
-        self.record_broadcast(now, room, content, message.sender(), exclude);
+        self.record_broadcast(now, message, false, exclude);
         self.enter_to_send(now);
+        if let Some(receipt) = self.find_published(message)? {
+            return Ok(receipt);
+        }
+        let (room, draft) = (message.room(), self.draft_of(message));
         match message.key() {
             Some(key) => self.broadcast_value(room, key, draft, exclude),
             None => self.broadcast_draft(room, draft, exclude),
@@ -70,7 +72,7 @@ impl Switchboard {
         self.check_busy()?;
         let place = self.rooms.find_or_vacant(room);
         let place = place.unwrap_or_else(|vacant| self.create_room(vacant, room));
-        let origin = self.origin_of_broadcast(place, exclude);
+        let origin = self.origin_of_broadcast(place, exclude, draft.request);
         let receipt = self.publish_value(place, key, draft, (exclude, origin));
         self.bound_dormant_rooms();
         receipt

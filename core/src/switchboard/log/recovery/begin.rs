@@ -92,6 +92,23 @@ impl Log {
             .collect()
     }
 
+    /// The same of the last ones that are kept, at most `most`.
+    pub(in crate::switchboard) fn latest(&mut self, key: u32, most: usize) -> Vec<(u64, Frame)> {
+        let (first, seq) = self.range(key);
+        let room = &self.rooms[key];
+        let oldest = if room.latest.is_some() { 1 } else { first };
+        if oldest > seq {
+            return Vec::new();
+        }
+        let entries = (room.find(oldest)..room.ring.len()).rev();
+        let entries = entries.map(|index| &room.ring[index]);
+        let entries = entries.filter(|it| !it.is_dead() && (room.latest.is_none() || it.stays()));
+        let kept = entries.filter_map(|entry| Some((entry.seq()?, entry.frame.clone())));
+        let mut latest: Vec<(u64, Frame)> = kept.take(most).collect();
+        latest.reverse();
+        latest
+    }
+
     /// Returns the recovery of a member, if it has not come to its end.
     pub(in super::super) fn recovery(&self, slot: u32, room: u32) -> Option<Recovery> {
         self.recoveries.get(&(slot, room)).copied()
