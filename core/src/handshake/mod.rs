@@ -115,7 +115,7 @@ impl Handshake {
             Ok(Some(_)) => self.state = State::Serving,
             Err(bad) => {
                 if self.state == State::Reading {
-                    let begun = self.head.iter().chain(&*input).take(HEAD.len());
+                    let begun = self.head.iter().chain(input).take(HEAD.len());
                     self.is_head = begun.eq(HEAD);
                 }
                 self.state = State::Refused(*bad);
