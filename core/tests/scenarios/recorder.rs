@@ -197,7 +197,7 @@ fn a_full_address_is_explained_by_its_seats_or_its_rate() {
     });
     let ip = world.new_address();
     let last = ["ann", "bob", "cyd"].map(|user| world.tries_from(ip, user, ""))[2];
-    let limited = ("ip_limit".into(), "rates.connects".into(), None, Some(2));
+    let limited = measured("ip_limit", "rates.connects", 3, 2);
     assert_eq!(why(&mut world, last), limited);
 }
 
@@ -220,7 +220,7 @@ fn input_over_a_limit_is_explained_by_that_limit() {
     );
     assert_eq!(
         why(&mut world, bob),
-        limit("policy", "limits.fragments", 1_024)
+        measured("policy", "limits.fragments", 1_025, 1_024)
     );
     let expected = measured("policy", "limits.unfinished_bytes", 110_000, 100_000);
     assert_eq!(why(&mut world, cyd), expected);

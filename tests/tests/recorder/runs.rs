@@ -62,7 +62,7 @@ const NOT_LIMITS: [&str; 11] = [
 ];
 
 /// Limits that are found to be exceeded before it is known by how much.
-const NOT_MEASURED: [&str; 3] = ["limits.fragments", "limits.message_bytes", "rates.connects"];
+const NOT_MEASURED: [&str; 1] = ["limits.message_bytes"];
 
 #[test]
 fn an_end_by_a_limit_says_the_limit_and_what_was_measured() {

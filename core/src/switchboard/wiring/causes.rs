@@ -31,17 +31,20 @@ pub(super) fn usual(reason: CloseReason) -> Cause {
 
 /// Returns the rule that a client violated.
 pub(super) fn violation(error: ProtocolError, limits: &Limits) -> Cause {
-    let (rule, limit, unit) = match error {
-        ProtocolError::TooBig => ("limits.message_bytes", limits.message_bytes, Unit::Bytes),
-        ProtocolError::TooManyFragments => ("limits.fragments", limits.fragments, Unit::Fragments),
-        error => return Cause::rule("protocol").detail(error.to_string()),
+    let cause = match error {
+        // By how much is not passed on: the header of a frame says it, or nothing does.
+        ProtocolError::TooBig => Cause {
+            limit: Some(limits.message_bytes as u64),
+            unit: Some(Unit::Bytes),
+            ..Cause::rule("limits.message_bytes")
+        },
+        ProtocolError::TooManyFragments => {
+            let most = limits.fragments;
+            Cause::measured("limits.fragments", most + 1, most, Unit::Fragments)
+        }
+        _ => Cause::rule("protocol"),
     };
-    Cause {
-        limit: Some(limit as u64),
-        unit: Some(unit),
-        ..Cause::rule(rule)
-    }
-    .detail(error.to_string())
+    cause.detail(error.to_string())
 }
 
 /// Returns the limit that the first message of a client breaks.
@@ -256,12 +259,10 @@ impl Switchboard {
         let limits = &self.config.limits;
         let (ip, unit) = (connection.ip, Unit::Connections);
         if connection.fare == Fare::Refused {
-            return Cause {
-                limit: self.config.rates.connects.map(|rate| rate.burst),
-                unit: Some(unit),
-                ..Cause::rule("rates.connects")
-            }
-            .detail("at once, and its address connects faster");
+            let burst = self.config.rates.connects.map_or(0, |rate| rate.burst);
+            let most = usize::try_from(burst).unwrap_or(usize::MAX);
+            return Cause::measured("rates.connects", most.saturating_add(1), most, unit)
+                .detail("at once, beside what the rate allows in the meantime");
         }
         if connection.ip_seat {
             let excess = self.rooms.excess_of(ip, limits);
