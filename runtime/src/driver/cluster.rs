@@ -9,7 +9,7 @@ use switchboard_core::{Clustering, ConfigError, Twin};
 
 use crate::listen::Listen;
 use crate::node::Shared;
-use crate::redis::adapter::{Config, Event, Link, Order, Target};
+use crate::redis::adapter::{BadTarget, Config, Event, Link, Order, Target};
 use crate::sync::Arc;
 
 /// Pushes that are handled under one hold of the lock.
@@ -107,12 +107,20 @@ pub(super) fn start<R: Listen>(shared: &Arc<Shared>, executor: &R::Executor) -> 
     Ok(())
 }
 
+/// Whatever features it was built with: a hub has no way to be given the trusted roots.
+const NO_TLS: &str = "a hub cannot speak TLS with Redis yet: use redis://, through a tunnel where the network is not to be trusted";
+
 /// Returns how the adapter connects.
 pub(crate) fn adapter_config(cluster: &Clustering) -> Result<Config, ConfigError> {
-    let target = Target::parse(&cluster.url).map_err(|bad| {
-        // The URL may contain a password.
-        ConfigError::new("cluster.url", "…", bad.as_str())
+    // The URL may contain a password.
+    let wrong = |rule| ConfigError::new("cluster.url", "…", rule);
+    let target = Target::parse(&cluster.url).map_err(|bad| match bad {
+        BadTarget::NoTls => wrong(NO_TLS),
+        bad => wrong(bad.as_str()),
     })?;
+    if target.is_secure() {
+        return Err(wrong(NO_TLS));
+    }
     let mut config = Config::new(target, &cluster.node);
     config.prefix.clone_from(&cluster.prefix);
     Ok(config)

@@ -87,6 +87,9 @@ test('a flag that would have no effect is refused with the one that it needs', a
   }
 });
 
+test('TLS with Redis is refused in one line that says what to do', () =>
+  assertRefused([...LISTEN, '--redis', 'rediss://127.0.0.1:6380'], ['cluster.url', 'use redis://']));
+
 test('a queue that does not hold what a newcomer is told is refused', () =>
   assertRefused([...LISTEN, '--queue-bytes', '1'], ['queue_bytes', '= 1:', 'at least 650']));
 

@@ -7,8 +7,8 @@ use super::app::{Log, Plain, identify};
 use super::peer::Peer;
 use super::server::{Server, until};
 use crate::rt::{
-    self, Application, CloseReason, Config, Connection, Denied, Hub, Identity, Limits, Notice,
-    Presence, Request, Wire,
+    self, Application, CloseReason, Clustering, Config, Connection, Denied, Hub, Identity, Limits,
+    Notice, Presence, Request, Wire,
 };
 
 #[test]
@@ -111,4 +111,25 @@ fn the_application_is_told_what_raw_clients_are_not() {
     server.hub.disconnect_user("ben", CloseReason::Kicked);
     assert_eq!(ben.try_frame().expect("a Close").first, 0x88);
     assert_eq!(log.count("opened"), 2);
+}
+
+#[test]
+fn tls_with_redis_is_refused_at_once_whatever_the_features() {
+    for url in ["rediss://127.0.0.1", "rediss+sentinel://127.0.0.1/name"] {
+        let cluster = Some(Clustering {
+            url: url.into(),
+            ..Clustering::default()
+        });
+        let config = Config {
+            cluster,
+            ..Config::default()
+        };
+        let told = Hub::new(config, Plain::default())
+            .expect_err(url)
+            .to_string();
+        assert!(
+            told.starts_with("cluster.url = …: ") && told.contains("use redis://"),
+            "{told}"
+        );
+    }
 }

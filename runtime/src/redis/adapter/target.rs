@@ -131,6 +131,11 @@ impl fmt::Debug for Target {
 }
 
 impl Target {
+    /// Whether it is to be spoken with over TLS.
+    pub(crate) const fn is_secure(&self) -> bool {
+        self.secure
+    }
+
     /// Parses a URL.
     ///
     /// # Errors
