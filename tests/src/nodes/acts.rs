@@ -4,7 +4,7 @@ use super::client::{What, user_name};
 use super::link::Up;
 use super::oracle::{Sender, Written};
 use super::place::Stage;
-use super::plan::{HALL, MILLI, ROOMS, SECOND};
+use super::plan::{HALL, KEYS, MILLI, PRICES, ROOMS, SECOND};
 use super::world::World;
 
 impl World {
@@ -51,13 +51,24 @@ impl World {
         if !rooms.is_empty() {
             let room = rooms[self.rng.usize(..rooms.len())];
             let echo = self.rng.u8(..3) == 0;
-            self.publishes_to(c, l, room, echo);
+            if room == PRICES {
+                self.sets_key(c, l, echo);
+            } else {
+                self.publishes_to(c, l, (room, None), echo);
+            }
         }
     }
 
-    pub(super) fn publishes_to(&mut self, c: u32, l: u32, room: usize, echo: bool) -> u64 {
+    pub(super) fn publishes_to(
+        &mut self,
+        c: u32,
+        l: u32,
+        (room, key): (usize, Option<usize>),
+        echo: bool,
+    ) -> u64 {
         let id = self.oracle.write(Written {
             room,
+            key,
             sender: Sender::Client(c),
             excluded: None,
             echo,
@@ -79,11 +90,14 @@ impl World {
         let link = &self.links[l as usize];
         let (c, node) = (link.client, (link.node, link.process));
         self.oracle.sent(id, l, node);
+        let key = self.oracle.messages[id as usize].written.key;
+        let key = key.map(|key| format!(",\"key\":\"{}\"", KEYS[key]));
         let again = again.map(|at| format!(",\"again\":{at}"));
         let text = format!(
             "{{\"type\":\"message\",\"channel\":\"{}\",\"content\":\"m{id}\",\"id\":{request},\
-             \"echo\":{echo}{}}}",
+             \"echo\":{echo}{}{}}}",
             ROOMS[room],
+            key.unwrap_or_default(),
             again.unwrap_or_default()
         );
         self.note(|| format!("client {c} says {text}"));
@@ -125,6 +139,7 @@ impl World {
         if let Some(room) = place {
             let id = self.oracle.write(Written {
                 room,
+                key: None,
                 sender: Sender::Client(c),
                 excluded: None,
                 echo: false,
@@ -141,6 +156,7 @@ impl World {
         let to = self.rng.u32(..self.plan.users);
         let id = self.oracle.write(Written {
             room: 0,
+            key: None,
             sender: Sender::Client(c),
             excluded: None,
             echo: false,
@@ -158,7 +174,7 @@ impl World {
         let room = if self.rng.u8(..3) == 0 {
             HALL
         } else {
-            self.rng.usize(..ROOMS.len())
+            self.rng.usize(..self.plan.rooms())
         };
         let client = &mut self.clients[c as usize];
         if room == client.lobby {

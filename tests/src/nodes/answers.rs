@@ -1,9 +1,10 @@
 //! What clients are told of what they sent: that it was published, or why not.
 
+use super::client::What;
 use super::hearing::Heard;
 use super::oracle::Fate;
 use super::place::Stage;
-use super::plan::{HALL, SECOND};
+use super::plan::{HALL, PRICES, SECOND};
 use super::world::World;
 
 impl World {
@@ -16,18 +17,29 @@ impl World {
         let Some(pending) = found.map(|at| client.pending.remove(at)) else {
             return self.fail("answers", format!("client {c}: {heard:?} answers nothing"));
         };
+        let seq = heard.seq.unwrap_or(0);
+        let local = heard.local == Some(true);
         let Some(id) = pending.what.message() else {
+            if let What::Removal(_) = pending.what {
+                return self.has_set(c, pending.what, (seq, local));
+            }
             self.count("direct to another node", heard.delivered.unwrap_or(0));
             return;
         };
-        let seq = heard.seq.unwrap_or(0);
-        let local = heard.local == Some(true);
         let duplicate = heard.duplicate == Some(true);
         self.count("ack", 1);
         self.count("ack of a node on its own", u64::from(local));
         self.count("ack of a duplicate", u64::from(duplicate));
         let message = &mut self.oracle.messages[id as usize];
         message.fate = if local { Fate::Local } else { Fate::Published };
+        if pending.room == PRICES && !pending.echo {
+            if duplicate {
+                self.had_set(c, id, seq);
+            } else {
+                self.has_set(c, pending.what, (seq, local));
+            }
+            return;
+        }
         let place = &mut self.clients[c as usize].places[pending.room];
         let Some((epoch, _)) = place.at().filter(|_| place.is_in() && seq > 0) else {
             return;
@@ -56,6 +68,8 @@ impl World {
         let is_known = match &*code {
             "unavailable" => {
                 self.count("unavailable", 1);
+                let is_direct = pending.is_some_and(|pending| pending.what == What::Direct);
+                self.count("perhaps nobody to reach", u64::from(is_direct));
                 away
             }
             "unrecoverable" => {
@@ -66,13 +80,17 @@ impl World {
                 self.count("too much waited", 1);
                 message.is_some() && away
             }
+            "limit_exceeded" => {
+                self.count("too many keys", 1);
+                pending.is_some_and(|pending| pending.room == PRICES) && message.is_some()
+            }
             "room_full" => {
                 self.count("room full", 1);
                 heard.room() == Some(HALL)
             }
             "not_connected" => {
                 self.count("nobody to reach", 1);
-                message.is_none()
+                pending.is_some_and(|pending| pending.what == What::Direct)
             }
             _ => false,
         };

@@ -8,7 +8,7 @@ use switchboard_core::{
 
 use super::client::user_name;
 use super::oracle::{Fate, Sender, Written};
-use super::plan::{MILLI, ROOMS, SECOND};
+use super::plan::{MILLI, PRICES, ROOMS, SECOND};
 use super::process::Told;
 use super::schedule::Step;
 use super::world::World;
@@ -35,17 +35,21 @@ impl World {
             12..14 => self.tells_user(n, number),
             14 | 15 => self.tells_everyone(n, number),
             16 => self.kicks(n, number),
+            17 | 18 if self.plan.values => self.sets_key_for(n, number),
+            _ if self.plan.values => self.tells_of_users(n),
             _ => {}
         }
         self.settle(n);
     }
 
     fn writes(&mut self, process: u32, to_all: bool) -> (usize, u64, Option<String>) {
-        let room = self.rng.usize(..ROOMS.len());
+        // What is said in the keyed room has a key.
+        let room = self.rng.usize(..PRICES);
         let excluded = (!to_all && self.rng.bool()).then(|| self.rng.u32(..self.plan.users));
         self.count("excluded user", u64::from(excluded.is_some()));
         let id = self.oracle.write(Written {
             room,
+            key: None,
             sender: Sender::Process(process),
             excluded,
             echo: true,

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use switchboard_core::cluster::{Answer, Append, Appended, Command, Done, Output};
+use switchboard_core::cluster::{Answer, Append, Appended, Command, Done, Output, Range};
 
-use super::plan::MILLI;
+use super::plan::{KEYS, MILLI, ROOMS};
 use super::schedule::Step;
 use super::wire::{Received, Sent, Wire};
 use super::world::World;
@@ -179,8 +179,27 @@ impl World {
         for (body, fate) in append.bodies.iter().zip(fates) {
             let content = body.iter().position(|&byte| byte == b'\n');
             let content = content.map_or(&[][..], |end| &body[end + 1..]);
+            let header = body.split(|&byte| byte == b'\n').next().unwrap_or_default();
+            let has = |field: &[u8]| header.split(|&byte| byte == b'\t').any(|it| it == field);
+            let restores = has(b"i=1");
             match (super::oracle::identity(content), fate) {
-                (Some(id), Appended::Numbered(seq)) => self.broker_numbered(id, epoch, *seq),
+                (Some(id), Appended::Numbered(seq)) => {
+                    self.count("value set again", u64::from(restores));
+                    self.broker_numbered(id, epoch, *seq, restores);
+                }
+                (Some(_), Appended::NotKept) => self.count("value not kept", 1),
+                (None, fate) if content == b"null" => {
+                    let key = KEYS
+                        .iter()
+                        .position(|key| has(format!("k={key}").as_bytes()));
+                    match (key, fate) {
+                        (Some(key), Appended::Numbered(seq)) => {
+                            self.broker_removed(key, epoch, *seq);
+                        }
+                        (Some(_), _) => {}
+                        (None, _) => self.fail("content", format!("{body:?} removes no key")),
+                    }
+                }
                 (Some(id), _) => self.note(|| format!("message {id} had been applied")),
                 (None, _) => self.fail("content", format!("{body:?} is no message")),
             }
@@ -273,7 +292,7 @@ impl World {
     pub(super) fn positions(&mut self) -> BTreeMap<usize, (String, u64)> {
         let incarnation = self.broker.sim.incarnation();
         let mut found = BTreeMap::new();
-        for (room, name) in super::plan::ROOMS.iter().enumerate() {
+        for (room, name) in ROOMS.iter().enumerate() {
             let command = Command::Position(switchboard_core::cluster::Position {
                 room: (*name).into(),
                 incarnation: incarnation.as_str().into(),
@@ -286,6 +305,23 @@ impl World {
             }
         }
         found
+    }
+
+    /// How many of these numbers are in the log of a room.
+    pub(super) fn broker_has(&self, room: usize, epoch: u32, (from, to): (u64, u64)) -> u64 {
+        let range = Command::Range(Range {
+            room: ROOMS[room].into(),
+            incarnation: self.broker.sim.incarnation().into(),
+            epoch: self.oracle.name(epoch).into(),
+            after: from - 1,
+            most: u32::MAX,
+        });
+        match self.broker.sim.clone().apply(&range) {
+            Ok(Answer::Range(Some(entries))) => {
+                entries.iter().filter(|entry| entry.seq <= to).count() as u64
+            }
+            _ => 0,
+        }
     }
 
     /// How long a thing takes that is done at once.

@@ -5,7 +5,7 @@ use switchboard_kit::{ClientFrame, TEXT, close, frame};
 
 use super::link::{Link, Up};
 use super::place::{Place, Stage};
-use super::plan::{HALL, MILLI, Plan, ROOMS, SECOND};
+use super::plan::{HALL, MILLI, PRICES, Plan, ROOMS, SECOND};
 use super::schedule::Step;
 use super::world::World;
 
@@ -32,6 +32,8 @@ pub(super) enum What {
     Message(u64),
     /// A message to a user.
     Direct,
+    /// To remove this key.
+    Removal(usize),
 }
 
 impl What {
@@ -76,7 +78,12 @@ impl Client {
     pub(super) fn draw_all(plan: &Plan, rng: &mut Rng) -> Vec<Self> {
         let draw = |number: u32| {
             let lobby = rng.usize(..HALL);
-            let wants = (0..ROOMS.len()).filter(|&room| room != lobby && rng.u8(..4) == 0);
+            let lobby = if plan.values && rng.u8(..6) == 0 {
+                PRICES
+            } else {
+                lobby
+            };
+            let wants = (0..plan.rooms()).filter(|&room| room != lobby && rng.u8(..4) == 0);
             Self {
                 user: number % plan.users,
                 session: format!("session-{number}"),
@@ -163,6 +170,15 @@ impl World {
         client.next_act = 0;
         for place in &mut client.places {
             place.leaves();
+        }
+        let lost = client.pending.iter().filter(|it| !it.echo);
+        let lost = lost.filter_map(|it| match it.what {
+            What::Removal(key) => Some(key),
+            What::Message(id) => self.oracle.messages[id as usize].written.key,
+            _ => None,
+        });
+        for key in lost {
+            client.places[PRICES].table.loses(key);
         }
         client
             .pending

@@ -187,7 +187,7 @@ fn lost_push(world: &mut World) -> &'static str {
 /// Somebody else publishes what no node would.
 fn garbage(world: &mut World) -> &'static str {
     let positions = world.positions();
-    let room = world.rng.usize(..ROOMS.len());
+    let room = world.rng.usize(..world.plan.rooms());
     let epoch = positions.get(&room).map_or("e", |(epoch, _)| epoch);
     let most = u64::MAX;
     let payloads = [

@@ -1,5 +1,7 @@
 //! What clients receive.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use switchboard_kit::{PONG, Received, close, frame};
@@ -26,6 +28,7 @@ pub(super) struct Heard<'a> {
     pub(super) to: Option<u64>,
     #[serde(borrow)]
     pub(super) content: Option<&'a RawValue>,
+    pub(super) key: Option<&'a str>,
     pub(super) sender: Option<&'a str>,
     pub(super) up: Option<bool>,
     pub(super) delivered: Option<u64>,
@@ -33,6 +36,8 @@ pub(super) struct Heard<'a> {
     pub(super) users: Option<Vec<&'a str>>,
     pub(super) joined: Option<Vec<&'a str>>,
     pub(super) left: Option<Vec<&'a str>>,
+    #[serde(borrow)]
+    pub(super) info: Option<BTreeMap<&'a str, &'a RawValue>>,
 }
 
 impl Heard<'_> {
@@ -193,32 +198,5 @@ impl World {
         self.check("once", is_new, || {
             format!("client {c} gets {content} twice through link {l}")
         });
-    }
-
-    fn sees_users(&mut self, c: u32, heard: &Heard<'_>) {
-        let Some(room) = heard.room() else {
-            return self.fail("wire", format!("client {c}: {heard:?}"));
-        };
-        let place = &mut self.clients[c as usize].places[room];
-        let count = heard.count.unwrap_or(0);
-        place.count = count;
-        if let Some(users) = &heard.users {
-            let users = users.iter().map(|&user| user.to_owned());
-            place.users = Some(users.collect());
-        } else if heard.joined.is_some() || heard.left.is_some() {
-            if let Some(users) = &mut place.users {
-                for user in heard.left.iter().flatten() {
-                    users.remove(*user);
-                }
-                users.extend(heard.joined.iter().flatten().map(|&user| user.to_owned()));
-            }
-        } else {
-            place.users = None;
-        }
-        let is_whole = place.users.as_ref().is_some_and(|it| it.len() == count);
-        if !is_whole {
-            place.users = None;
-            self.count("count of presence only", 1);
-        }
     }
 }

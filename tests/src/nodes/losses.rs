@@ -6,7 +6,7 @@ use switchboard_core::cluster::BrokerTime;
 
 use super::client::user_name;
 use super::faults::Fault;
-use super::plan::{ROOMS, SECOND};
+use super::plan::{PRICES, ROOMS, SECOND};
 use super::schedule::Step;
 use super::world::World;
 use crate::broker::{Kept, Key};
@@ -94,13 +94,14 @@ fn clock_forward(world: &mut World) -> &'static str {
 fn evict(world: &mut World) -> &'static str {
     world.oracle.has_lost_data = true;
     world.oracle.unseen_at = Some(world.now);
-    let room = ROOMS[world.rng.usize(..ROOMS.len())].to_owned();
+    let room = ROOMS[world.rng.usize(..world.plan.rooms())].to_owned();
     let user = world.rng.u32(..world.plan.users);
     let n = world.some_node();
     let registration = world.nodes[n].process.as_ref();
     let registration = registration.and_then(|it| it.registration.as_deref());
     let lease = registration.unwrap_or_default().to_owned();
-    let key = match world.rng.u32(..10) {
+    let keys = if world.plan.values { 15 } else { 10 };
+    let key = match world.rng.u32(..keys) {
         0..3 => Key::Numbers(room),
         3..5 => Key::Log(room),
         5 => Key::Users(room),
@@ -110,6 +111,9 @@ fn evict(world: &mut World) -> &'static str {
         }
         7 => Key::Seats("hall".to_owned()),
         8 => Key::Lease(lease),
+        10 | 11 => Key::Values(ROOMS[PRICES].to_owned()),
+        12 => Key::Keys(ROOMS[PRICES].to_owned()),
+        13 | 14 => Key::Log(ROOMS[PRICES].to_owned()),
         _ => Key::Nodes,
     };
     world.broker.sim.evict(&key);

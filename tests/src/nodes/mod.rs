@@ -25,6 +25,8 @@
 //! | seats | the seats of a room are those who are in it, over all nodes | `quiet` |
 //! | answers | each request is answered once | `answers`, `quiet` |
 //! | everybody comes back, everybody hears | liveness | `quiet` |
+//! | values | of each key of the keyed room everybody has the last value; after a new position, all are told again | `values` |
+//! | presence info | everybody sees what the nodes of users tell of them | `users` |
 //! | nothing left | no connection, claim, seat or subscription is left, and each key expires | `quiet` |
 //! | audit | the machines are consistent | `world::audit` |
 
@@ -47,6 +49,8 @@ mod serving;
 mod settling;
 mod tally;
 mod told;
+mod users;
+mod values;
 mod wire;
 mod world;
 

@@ -17,6 +17,8 @@ pub(super) enum Sender {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Written {
     pub(super) room: usize,
+    /// The key whose value it is.
+    pub(super) key: Option<usize>,
     pub(super) sender: Sender,
     /// The user who does not get it.
     pub(super) excluded: Option<u32>,
@@ -46,6 +48,8 @@ pub(super) struct Message {
     pub(super) nodes: BTreeSet<(usize, u32)>,
     /// The numbers that the broker gave it: epoch and number.
     pub(super) numbers: Vec<(u32, u64)>,
+    /// Nodes have set it again after the broker had lost it.
+    pub(super) is_restored: bool,
 }
 
 #[derive(Debug)]
@@ -58,6 +62,10 @@ pub(super) struct Epoch {
     pub(super) process: Option<u32>,
     /// Which message has which number.
     pub(super) numbers: BTreeMap<u64, u64>,
+    /// Which numbers are removals of which key.
+    pub(super) removals: BTreeMap<u64, usize>,
+    /// The last number of each key, and the message, or `None` for a removal.
+    pub(super) values: BTreeMap<usize, (u64, Option<u64>)>,
 }
 
 #[derive(Debug, Default)]
@@ -96,6 +104,7 @@ impl Oracle {
             links: Vec::new(),
             nodes: BTreeSet::new(),
             numbers: Vec::new(),
+            is_restored: false,
         });
         self.messages.len() as u64 - 1
     }
@@ -121,6 +130,8 @@ impl Oracle {
                 is_shared: false,
                 process: None,
                 numbers: BTreeMap::new(),
+                removals: BTreeMap::new(),
+                values: BTreeMap::new(),
             });
         }
         *found
@@ -146,22 +157,30 @@ impl World {
     }
 
     /// The broker has numbered a message.
-    pub(super) fn broker_numbered(&mut self, id: u64, epoch: u32, seq: u64) {
+    pub(super) fn broker_numbered(&mut self, id: u64, epoch: u32, seq: u64, restores: bool) {
         let Some(message) = self.oracle.messages.get_mut(id as usize) else {
             return self.fail("content", format!("{id} was not written"));
         };
         let room = self.oracle.epochs[epoch as usize].room;
+        message.is_restored |= restores;
         let (fate, again) = (message.fate, message.nodes.len() > 1);
+        let is_sent_again = message.links.len() > 1;
+        let (key, is_restored) = (message.written.key, message.is_restored);
         let same = message.numbers.iter().any(|(its, _)| *its == epoch);
         let is_twice = !message.numbers.is_empty();
         message.numbers.push((epoch, seq));
         let is_elsewhere = message.written.room != room;
         self.check("room", !is_elsewhere, || format!("{id} is in another room"));
         // It was sent through two nodes, one of which was cut off or is slow.
-        self.check("once", !same || again, || {
+        // A value that nodes set again may have been removed, or may still wait on the node that set it first.
+        // Where it was sent again while the room moved to another epoch, it was looked for there behind a
+        // number of the epoch before.
+        let has_moved = is_sent_again && self.may_lose();
+        self.check("once", !same || again || is_restored || has_moved, || {
             format!("{id} has two numbers of one epoch, {seq} is the second")
         });
-        self.check("fate", fate == Fate::Open || again || is_twice, || {
+        let may_be = again || is_twice || restores;
+        self.check("fate", fate == Fate::Open || may_be, || {
             format!("{id} is numbered, but was told to be {fate:?}")
         });
         self.check("fate", fate != Fate::Refused || again, || {
@@ -172,7 +191,11 @@ impl World {
             u64::from(is_twice && !same),
         );
         self.count("published twice by sending again", u64::from(same));
-        let before = self.oracle.epochs[epoch as usize].numbers.insert(seq, id);
+        let epoch_is = &mut self.oracle.epochs[epoch as usize];
+        if let Some(key) = key {
+            epoch_is.values.insert(key, (seq, Some(id)));
+        }
+        let before = epoch_is.numbers.insert(seq, id);
         self.check("numbers", before.is_none(), || {
             format!("{seq} of epoch {epoch} is {before:?} and {id}")
         });

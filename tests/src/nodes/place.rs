@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::values::Table;
+
 /// Whether a client is in a room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -41,6 +43,10 @@ pub(super) struct Place {
     /// The users it sees; `None` where only their number was told.
     pub(super) users: Option<BTreeSet<String>>,
     pub(super) count: usize,
+    /// What it is told of them, as JSON.
+    pub(super) infos: BTreeMap<String, String>,
+    /// The values that it has of the keys of the room.
+    pub(super) table: Table,
     /// Where it has gone back to a number before: the epoch, and the link through which it may get again
     /// what it had through another one.
     pub(super) back: Option<(u32, u32)>,
@@ -62,6 +68,7 @@ impl Place {
         self.stage = Stage::Out;
         self.retry = 0;
         self.users = None;
+        self.infos.clear();
         self.count = 0;
         self.own.clear();
         self.acked.clear();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use switchboard_core::{
-    Clustering, Config, Direct, Health, History, Limits, Order, Rates, RoomHistory, RoomRule,
-    Rooms, Timeouts, UserPolicy, WhenDown,
+    Clustering, Config, Direct, Health, History, Keep, Limits, Order, Rates, RoomHistory,
+    RoomPresence, RoomRule, Rooms, Timeouts, UserPolicy, WhenDown,
 };
 
 pub(super) const MICRO: u64 = 1_000;
@@ -13,8 +13,10 @@ pub(super) const MILLI: u64 = 1_000 * MICRO;
 pub(super) const SECOND: u64 = 1_000 * MILLI;
 
 /// The rooms, each under rules of its own.
-pub(super) const ROOMS: [&str; 6] = ["lobby", "side", "plain", "strict", "cursors", "hall"];
-/// A room without a history.
+pub(super) const ROOMS: [&str; 7] = [
+    "lobby", "side", "plain", "strict", "cursors", "hall", "prices",
+];
+/// A room without a history, whose members are told nothing of users beside their names.
 pub(super) const PLAIN: usize = 2;
 /// A room that refuses while the broker is away.
 pub(super) const STRICT: usize = 3;
@@ -22,6 +24,16 @@ pub(super) const STRICT: usize = 3;
 pub(super) const CURSORS: usize = 4;
 /// A room whose seats count over all nodes.
 pub(super) const HALL: usize = 5;
+/// A room that keeps the latest value of each key, in the runs that have one.
+pub(super) const PRICES: usize = 6;
+
+/// Seeds from here on have keyed rooms, and nodes whose applications tell of users. Those below are what
+/// they were before.
+pub(super) const VALUES: u64 = 1 << 32;
+/// The keys that are used, which are more than may have a value.
+pub(super) const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+/// How many keys may have a value.
+pub(super) const KEPT_KEYS: usize = 4;
 
 /// What may go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +55,8 @@ pub(super) struct Plan {
     pub(super) clients: u32,
     pub(super) users: u32,
     pub(super) policy: UserPolicy,
+    /// There are keyed rooms, and more is told of users than their names.
+    pub(super) values: bool,
     /// All nodes have one name.
     pub(super) one_name: bool,
     /// How long things go wrong.
@@ -86,6 +100,7 @@ impl Plan {
             clients,
             users: (clients * rng.u32(6..=12) / 10).max(2),
             policy,
+            values: seed >= VALUES,
             one_name: rng.u8(..5) == 0,
             lasts: rng.u64(20..60) * SECOND,
             faults: rng.u64(500..6_000) * MILLI,
@@ -98,7 +113,11 @@ impl Plan {
                 Mode::All => [0, 20, 200][rng.usize(..3)],
                 _ => 10_000,
             },
-            output: if rng.bool() { 1 << 20 } else { 16 << 10 },
+            output: match (rng.bool(), seed >= VALUES) {
+                (true, _) => 1 << 20,
+                (false, false) => 16 << 10,
+                (false, true) => 4 << 10,
+            },
         }
     }
 
@@ -142,6 +161,10 @@ impl Plan {
                         messages: Some(0),
                         ..RoomHistory::default()
                     },
+                    presence: RoomPresence {
+                        info: Some(false),
+                        ..RoomPresence::default()
+                    },
                     ..rule(PLAIN)
                 },
                 RoomRule {
@@ -156,6 +179,10 @@ impl Plan {
                     members_total: Some(self.seats),
                     ..rule(HALL)
                 },
+                RoomRule {
+                    keep: Keep::Latest { keys: KEPT_KEYS },
+                    ..rule(PRICES)
+                },
             ],
             cluster: Some(Clustering {
                 node: format!("n{number}"),
@@ -165,9 +192,14 @@ impl Plan {
         }
     }
 
+    /// How many rooms there are.
+    pub(super) fn rooms(&self) -> usize {
+        if self.values { ROOMS.len() } else { PRICES }
+    }
+
     /// Whether somebody who comes back to a room can get what was missed.
     pub(super) fn keeps(&self, room: usize) -> bool {
-        self.kept > 0 && room != PLAIN
+        self.kept > 0 && room != PLAIN && room != PRICES
     }
 
     /// How many connections a user may have.

@@ -7,7 +7,7 @@ use switchboard_core::UserPolicy;
 use switchboard_core::cluster::{Answer, Channel, Command, Lookup, Seats};
 
 use super::client::{Life, user_name};
-use super::plan::{CURSORS, HALL, MILLI, Mode, ROOMS, SECOND};
+use super::plan::{CURSORS, HALL, MILLI, Mode, PRICES, ROOMS, SECOND};
 use super::schedule::Step;
 use super::world::World;
 
@@ -21,6 +21,9 @@ impl World {
         self.run_until(start + self.plan.lasts);
         self.becomes_calm();
         self.everybody_comes_back();
+        if self.plan.values {
+            self.tells_of_some();
+        }
         // Within five seconds, all nodes know who is where; what no node is told of, a probe finds.
         let probes = if self.oracle.unseen_at.is_some() {
             35
@@ -123,6 +126,8 @@ impl World {
             self.audit_now(n);
         }
         self.check_presence();
+        self.check_infos();
+        self.check_values();
         self.check_logins();
         self.check_seats();
         self.check_positions();
@@ -273,7 +278,12 @@ impl World {
                 let name = self.oracle.name(epoch).to_owned();
                 let expected = positions.get(&room).cloned();
                 let ends = expected.as_ref().map_or(0, |(_, seq)| *seq);
-                let missing = place.missing_before(ends + 1);
+                let missing = if room == PRICES {
+                    // Numbers tell nothing about losses there.
+                    Vec::new()
+                } else {
+                    place.missing_before(ends + 1)
+                };
                 let is_right = expected.is_some_and(|(its, _)| its == name);
                 let is_kept = missing.iter().all(|&number| {
                     self.oracle
@@ -317,7 +327,8 @@ impl World {
             if let Some(c) = speaker
                 && let Some(l) = self.clients[c].link
             {
-                said.push((room, self.publishes_to(c as u32, l, room, true)));
+                let key = (room == PRICES).then(|| self.some_key(c));
+                said.push((room, self.publishes_to(c as u32, l, (room, key), true)));
             }
         }
         self.run_until(self.now + 2 * SECOND);

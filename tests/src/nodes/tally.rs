@@ -89,7 +89,28 @@ const PATHS: &[&str] = &[
     "lapsed",
     "another node of the same name",
     "excluded user",
+    "perhaps nobody to reach",
     "nothing left",
+];
+
+/// What has to be seen beside that where there are seeds with a keyed room.
+const VALUES: &[&str] = &[
+    "value",
+    "present value",
+    "removal",
+    "values recovered",
+    "values of others told again",
+    "values in a new epoch",
+    "values of a node on its own",
+    "value set again",
+    "value not kept",
+    "too many keys",
+    "key removed by an application",
+    "user excluded from a value",
+    "values seen right",
+    "node told of its user",
+    "told of a user",
+    "told rightly of a user",
 ];
 
 /// Counts of one run, or of many.
@@ -136,7 +157,9 @@ impl seeds::Tally for Tally {
     }
 
     fn missing(&self) -> Vec<&'static str> {
-        let all = FAULTS.iter().chain(PATHS);
+        let has_values = self.seen.contains_key("value");
+        let values = VALUES.iter().filter(|_| has_values);
+        let all = FAULTS.iter().chain(PATHS).chain(values);
         all.filter(|what| !self.seen.contains_key(*what))
             .copied()
             .collect()

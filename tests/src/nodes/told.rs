@@ -4,7 +4,7 @@ use super::client::What;
 use super::hearing::Heard;
 use super::oracle::{Sender, identity};
 use super::place::Stage;
-use super::plan::{CURSORS, Mode, STRICT};
+use super::plan::{CURSORS, Mode, PRICES, STRICT};
 use super::world::World;
 
 impl World {
@@ -14,7 +14,7 @@ impl World {
     }
 
     /// Whether the broker may lose something.
-    fn may_lose(&self) -> bool {
+    pub(super) fn may_lose(&self) -> bool {
         self.plan.mode == Mode::All
     }
 
@@ -75,7 +75,9 @@ impl World {
                 return self.fail("recovery", what);
             };
             place.begins(epoch, at);
+            place.table.goes_on();
             self.count("recovered", 1);
+            self.count("values recovered", u64::from(room == PRICES));
             self.has_moved(c, l, room);
         } else {
             place.begins(epoch, seq);
@@ -93,6 +95,9 @@ impl World {
             self.check("no loss, no gap", self.may_be_away() || !is_kept, || {
                 format!("client {c} is not recovered from {since:?} to {epoch} at {seq}")
             });
+        }
+        if room == PRICES && recovered != Some(true) {
+            self.begins_table(c, (epoch, seq));
         }
         self.clients[c as usize].places[room].retry = 0;
         self.answered(c, room);
@@ -124,6 +129,9 @@ impl World {
         (epoch, seq): (u32, u64),
         heard: &Heard<'_>,
     ) {
+        if room == PRICES {
+            return self.values_move(c, l, (epoch, seq), heard);
+        }
         let place = &self.clients[c as usize].places[room];
         let before = place.stay.get(&epoch).copied().map(|mut before| {
             // The last ones were not meant for it, or are its own.
@@ -196,12 +204,6 @@ impl World {
             self.count("volatile message", 1);
             return self.gets_unnumbered(c, l, heard, "\"v");
         };
-        let content = heard.content.map_or("", |it| it.get());
-        let id = identity(content.as_bytes());
-        let id = id.filter(|&id| id < self.oracle.messages.len() as u64);
-        let Some(id) = id else {
-            return self.fail("content", format!("client {c}: {heard:?}"));
-        };
         let place = &self.clients[c as usize].places[room];
         if !place.is_in() {
             // It has left meanwhile, and may have asked to come in again.
@@ -215,6 +217,16 @@ impl World {
         self.check("order", seq > at, || {
             format!("client {c} is at {at} of epoch {epoch}: {heard:?}")
         });
+        if room == PRICES {
+            self.clients[c as usize].places[room].moves_to(seq);
+            return self.gets_value(c, (epoch, seq), heard);
+        }
+        let content = heard.content.map_or("", |it| it.get());
+        let id = identity(content.as_bytes());
+        let id = id.filter(|&id| id < self.oracle.messages.len() as u64);
+        let Some(id) = id else {
+            return self.fail("content", format!("client {c}: {heard:?}"));
+        };
         self.accounts_for(c, room, epoch, seq);
         self.clients[c as usize].places[room].moves_to(seq);
         self.numbered_for(c, epoch, seq, id);
@@ -255,7 +267,7 @@ impl World {
         links.iter().all(|link| Some(*link) == here)
     }
 
-    fn is_meant_for(&mut self, c: u32, id: u64, heard: &Heard<'_>) {
+    pub(super) fn is_meant_for(&mut self, c: u32, id: u64, heard: &Heard<'_>) {
         let message = &self.oracle.messages[id as usize];
         let own = message.written.sender == Sender::Client(c);
         let excluded = message.written.excluded == Some(self.clients[c as usize].user);
@@ -284,8 +296,10 @@ impl World {
         };
         let message = &self.oracle.messages[id as usize];
         // A node that is cut off may have it, or may have given it to its own members, while it is sent
-        // again.
-        let again = message.links.len() > 1 && (message.nodes.len() > 1 || its != epoch);
+        // again; and where data are lost, it is looked for behind a number of the epoch before.
+        let is_sent_again = message.links.len() > 1;
+        let elsewhere = message.nodes.len() > 1 || its != epoch;
+        let again = is_sent_again && (elsewhere || self.plan.mode == Mode::All);
         let other = its != epoch || place.back == Some((epoch, l));
         self.count("twice because it was sent again", u64::from(again));
         self.count("twice through two connections", u64::from(!again));
@@ -295,7 +309,7 @@ impl World {
     }
 
     /// The messages of a sender keep their order.
-    fn comes_in_order(&mut self, c: u32, room: usize, epoch: u32, id: u64) {
+    pub(super) fn comes_in_order(&mut self, c: u32, room: usize, epoch: u32, id: u64) {
         let message = &self.oracle.messages[id as usize];
         let sender = match message.written.sender {
             Sender::Client(_) if message.links.len() == 1 => u64::from(message.links[0]),
@@ -314,6 +328,9 @@ impl World {
         let (Some(room), Some(from), Some(to)) = (heard.room(), heard.from, heard.to) else {
             return self.fail("wire", format!("client {c}: {heard:?}"));
         };
+        self.check("values", room != PRICES, || {
+            format!("client {c}: {heard:?}")
+        });
         let place = &self.clients[c as usize].places[room];
         let Some((epoch, at)) = place.at().filter(|_| place.is_in()) else {
             return;
@@ -324,6 +341,8 @@ impl World {
         });
         if heard.kind == "gap" {
             self.count("gap told", to + 1 - from);
+            let has = self.broker_has(room, epoch, (from, to));
+            self.count("gap of what the broker has", has);
             let allowed = self.may_lose() || (room == CURSORS && self.may_be_away());
             self.check("no loss, no gap", allowed, || {
                 format!("client {c} link {l}: {heard:?}")

@@ -13,3 +13,4 @@ mod away;
 mod compressing;
 mod messages;
 mod users;
+mod values;
