@@ -1,6 +1,8 @@
 //! Compressed messages (RFC 7692) by another implementation than the core's, and blocks of compressed
 //! data (RFC 1951) that no compressor makes.
 
+use std::fmt;
+
 use miniz_oxide::deflate::core::{CompressorOxide, create_comp_flags_from_zip_params};
 use miniz_oxide::deflate::stream::deflate as deflate_stream;
 use miniz_oxide::inflate::TINFLStatus;
@@ -9,7 +11,8 @@ use miniz_oxide::inflate::core::inflate_flags::{
     TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
-use miniz_oxide::{MZFlush, MZStatus};
+use miniz_oxide::inflate::stream::{InflateState, inflate as inflate_stream};
+use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
 /// What a sender leaves out at the end of a message.
 pub const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
@@ -85,6 +88,65 @@ pub fn inflate(message: &[u8], most: usize) -> Result<Content, Malformed> {
         }
         bytes.truncate(written);
         return Ok(Content { bytes, blocks });
+    }
+}
+
+/// The inflater of a client that keeps what it has inflated, as far as its window goes: each message may
+/// refer to those before it.
+pub struct Keeper {
+    state: Box<InflateState>,
+    /// Messages inflated.
+    messages: usize,
+}
+
+impl Default for Keeper {
+    fn default() -> Self {
+        Self {
+            state: InflateState::new_boxed(DataFormat::Raw),
+            messages: 0,
+        }
+    }
+}
+
+impl Keeper {
+    /// Returns how many messages it has inflated.
+    pub fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// Inflates the next message, of at most `most` bytes, from which the tail was left out.
+    ///
+    /// # Errors
+    /// If it is malformed, refers to what was never inflated, or is too long. The inflater is of no use
+    /// then.
+    pub fn inflate(&mut self, message: &[u8], most: usize) -> Result<Vec<u8>, Malformed> {
+        let input = [message, &TAIL].concat();
+        let (mut at, mut content) = (0, Vec::new());
+        let mut buffer = vec![0; 4 << 10];
+        loop {
+            let step = inflate_stream(&mut self.state, &input[at..], &mut buffer, MZFlush::Sync);
+            at += step.bytes_consumed;
+            content.extend_from_slice(&buffer[..step.bytes_written]);
+            if content.len() > most {
+                return Err(Malformed::Long);
+            }
+            match step.status {
+                // There is neither input nor output any more.
+                Err(MZError::Buf) if at == input.len() => break,
+                Ok(MZStatus::Ok) if at < input.len() || step.bytes_written == buffer.len() => {}
+                Ok(MZStatus::Ok) => break,
+                _ => return Err(Malformed::Data),
+            }
+        }
+        self.messages += 1;
+        Ok(content)
+    }
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let messages = self.messages;
+        write!(f, "Keeper({messages} messages)")
     }
 }
 
@@ -299,6 +361,28 @@ mod tests {
         let far = Blocks::new().stored(false, &vec![7; 32_768]);
         let far = far.stored(false, &[]).copy(3, 32_768).flush();
         assert_eq!(content(&far.bytes()).map(|it| it.len()), Ok(32_771));
+    }
+
+    #[test]
+    fn who_keeps_what_it_has_inflated_takes_messages_that_refer_to_it() {
+        let mut keeper = Keeper::default();
+        let long = vec![b'x'; 10_000];
+        let first = keeper.inflate(&deflate(&long), 10_000);
+        assert_eq!(first.as_ref(), Ok(&long));
+        let hello = Blocks::new().stored(false, b"Hello").flush().bytes();
+        let hello = keeper.inflate(&hello, 100);
+        assert_eq!(hello, Ok(b"Hello".to_vec()));
+        let again = Blocks::new().copy(5, 5).flush().bytes();
+        assert_eq!(keeper.inflate(&again, 100), Ok(b"Hello".to_vec()));
+        let far = Blocks::new().copy(4, 10_010).flush().bytes();
+        assert_eq!(keeper.inflate(&far, 100), Ok(b"xxxx".to_vec()));
+        assert_eq!(keeper.messages(), 4);
+        let farther = Blocks::new().copy(4, 10_015).flush().bytes();
+        assert_eq!(keeper.inflate(&farther, 100), Err(Malformed::Data));
+        let fresh = Keeper::default().inflate(&again, 100);
+        assert_eq!(fresh, Err(Malformed::Data));
+        let long = Keeper::default().inflate(&deflate(&long), 9_999);
+        assert_eq!(long, Err(Malformed::Long));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A strict reader of a server's output.
 
-use crate::deflate::inflate;
+use crate::deflate::{Keeper, inflate};
 use crate::{BINARY, CLOSE, PING, PONG, TEXT};
 
 /// Marks a compressed message.
@@ -214,6 +214,16 @@ impl<'a> ServerFrame<'a> {
         let payload = &self.inflated(bits)?;
         let frame = ServerFrame { payload, ..*self };
         Ok(frame.content()?.into())
+    }
+
+    /// Inflates the payload of a compressed message after those that `keeper` has inflated.
+    ///
+    /// # Errors
+    ///
+    /// Returns a description of the violation.
+    pub fn inflated_by(&self, keeper: &mut Keeper) -> Result<Vec<u8>, String> {
+        let content = keeper.inflate(self.payload, INFLATED_MAX);
+        content.map_err(|error| format!("{error:?} after {} messages", keeper.messages()))
     }
 
     /// Checks the payload.
