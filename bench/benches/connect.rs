@@ -26,6 +26,7 @@ fn main() {
         pages: true,
         json: true,
         compression: false,
+        room_contexts: false,
         sse: None,
         name_bytes: config().limits.name_bytes,
         tokens: switchboard_core::Tokens::default(),

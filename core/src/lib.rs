@@ -143,10 +143,10 @@ pub use recorder::Dump;
 pub use session::{Admission, Data};
 #[cfg(feature = "server")]
 pub use switchboard::{
-    Action, Buckets, ClusterReport, CompressedStats, DrainReport, Event, Excerpt, Exclude,
-    HistoryStats, Identity, Inconsistency, InflatedStats, JoinError, Notice, PingResult, Posted,
-    Publishing, Quantiles, Question, ReadMode, Receipt, Recoveries, RequestOutcome, SendError,
-    Stats, Stored, Switchboard, ToAll, UserReport, WriteTurn,
+    Action, Buckets, ClusterReport, CompressedStats, ContextStats, DrainReport, Event, Excerpt,
+    Exclude, HistoryStats, Identity, Inconsistency, InflatedStats, JoinError, Notice, PingResult,
+    Posted, Publishing, Quantiles, Question, ReadMode, Receipt, Recoveries, RequestOutcome,
+    SendError, Stats, Stored, Switchboard, ToAll, UserReport, WriteTurn,
 };
 #[cfg(feature = "server")]
 #[doc(hidden)]

@@ -79,6 +79,7 @@ impl World {
             pages: false,
             json: false,
             compression: config.compression.is_some(),
+            room_contexts: config.compression.is_some_and(|it| it.room_contexts > 0),
             sse: config.sse.clone(),
             name_bytes: config.limits.name_bytes,
             tokens: config.tokens.clone(),

@@ -338,6 +338,10 @@ fn compression_is_off_unless_it_is_configured() {
             r#"{"compression":{"from_bytes":0}}"#,
             "compression.from_bytes = 0: must be at least 1",
         ),
+        (
+            r#"{"compression":{"room_contexts":1025}}"#,
+            "compression.room_contexts = 1025: must be at most 1024",
+        ),
     ] {
         let error = read(json).check().expect_err(json);
         assert_eq!(error.to_string(), told);

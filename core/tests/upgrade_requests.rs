@@ -26,6 +26,7 @@ fn config(json: bool) -> HandshakeConfig {
         name_bytes: 128,
         tokens: Tokens::default(),
         compression: true,
+        room_contexts: false,
         sse: None,
     }
 }

@@ -83,6 +83,16 @@ pub(crate) fn messages(text: &str) -> Result<usize, String> {
     }
 }
 
+pub(crate) fn rooms(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 0..=ROOMS) => Ok(number),
+        _ => Err("must be a whole number, from 0 to 1024".into()),
+    }
+}
+
+/// More contexts than a node may have.
+const ROOMS: usize = 1_024;
+
 /// More messages than a room of a chat ever keeps.
 const MESSAGES: usize = 1_000_000;
 
@@ -164,6 +174,10 @@ mod tests {
             (["--presence", "maybe"], "[possible values: on, off]"),
             (["--refuse", "maybe"], "[possible values: close, http]"),
             (["--compress", "maybe"], "[possible values: on, off]"),
+            (
+                ["--room-contexts", "1025"],
+                "must be a whole number, from 0 to",
+            ),
             (["--listen", "maybe"], "must be an address and a port"),
             (["--threads", "100000"], "must be a whole number, from 1 to"),
             (["--threads", "0"], "must be a whole number, from 1 to"),

@@ -175,13 +175,13 @@ pub use switchboard_core::response::{PageResponse, accept_key};
 pub use switchboard_core::{
     Admission, ApplicationCode, BadCloseCode, BadConnectionId, BadName, BadOrigin, BadPosition,
     BadPresenceInfo, BadRequest, Buckets, CloseReason, ClusterReport, Clustering, CompressedStats,
-    Compression, Config, ConfigError, ConnectionId, Denied, Direct, DrainReport, Endpoint, Excerpt,
-    Exclude, Frame, Health, HealthPing, History, HistoryStats, Identity, Inconsistency,
-    InflatedStats, JoinError, JoinFrom, Keep, Limits, Notice, Order, Origins, PerMessageDeflate,
-    PingResult, Position, Presence, PresenceInfo, Quantiles, Rate, Rates, Reach, Reason, Receipt,
-    Recoveries, Refusal, Refused, Request, RoomHistory, RoomMessage, RoomPresence, RoomRule, Rooms,
-    SendError, SlowPolicy, StaleId, Stats, Stored, Timeouts, Token, Tokens, UserPolicy, UserReport,
-    WhenDown, Wire, check_user,
+    Compression, Config, ConfigError, ConnectionId, ContextStats, Denied, Direct, DrainReport,
+    Endpoint, Excerpt, Exclude, Frame, Health, HealthPing, History, HistoryStats, Identity,
+    Inconsistency, InflatedStats, JoinError, JoinFrom, Keep, Limits, Notice, Order, Origins,
+    PerMessageDeflate, PingResult, Position, Presence, PresenceInfo, Quantiles, Rate, Rates, Reach,
+    Reason, Receipt, Recoveries, Refusal, Refused, Request, RoomHistory, RoomMessage, RoomPresence,
+    RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Stored, Timeouts, Token, Tokens,
+    UserPolicy, UserReport, WhenDown, Wire, check_user,
 };
 #[cfg(feature = "server")]
 #[doc(inline)]

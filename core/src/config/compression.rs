@@ -26,13 +26,25 @@ pub struct Compression {
     pub level: u8,
     /// Bytes of content from which on a message to a room is compressed (512). Shorter ones gain little.
     pub from_bytes: usize,
+    /// Rooms at a time whose messages are compressed one after another, too, at most 1 024 (0): those in
+    /// which most is sent. Each takes some 200 KiB.
+    ///
+    /// What was said before comes again in the messages of a room, so that also short ones become smaller.
+    /// It is for clients that offer to keep what they have inflated (context takeover by the server), and
+    /// for one room of each at a time. The messages of a room mix what many have written, so their length
+    /// may tell about the messages before them.
+    pub room_contexts: usize,
 }
+
+/// A message to a room without a context may look at all that there are.
+const CONTEXTS_MAX: usize = 1_024;
 
 impl Default for Compression {
     fn default() -> Self {
         Self {
             level: 2,
             from_bytes: 512,
+            room_contexts: 0,
         }
     }
 }
@@ -44,6 +56,10 @@ impl Compression {
         }
         if self.from_bytes == 0 {
             return Err(error("compression.from_bytes", 0, POSITIVE));
+        }
+        if self.room_contexts > CONTEXTS_MAX {
+            let rule = "must be at most 1024";
+            return Err(error("compression.room_contexts", self.room_contexts, rule));
         }
         Ok(())
     }

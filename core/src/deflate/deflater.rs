@@ -4,6 +4,7 @@ use std::fmt;
 
 use zlib_rs::{Deflate, DeflateFlush};
 
+use super::TAIL;
 use super::twin::Twin;
 use crate::Frame;
 use crate::protocol::{Content, write_before_seq};
@@ -11,8 +12,6 @@ use crate::protocol::{Content, write_before_seq};
 /// The largest window: what it compresses is for clients with a smaller one too, as long as the message
 /// is not longer than that.
 const WINDOW_BITS: u8 = 15;
-/// What a flush ends with, and a sender leaves out at the end of a message (RFC 7692, section 7.2.1).
-const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
 /// Bytes reserved for the fields of a message beside its content.
 const ENVELOPE: usize = 160;
 /// The largest buffers that are kept for the next message, in bytes.

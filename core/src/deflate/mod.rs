@@ -3,13 +3,21 @@
 //! Without context takeover in either direction, each message is compressed by itself: a connection
 //! keeps nothing between two messages, one inflater and one deflater serve all connections of a thread,
 //! and what is compressed once is the same for all.
+//!
+//! The short messages of a room may be compressed one after another, too. What is compressed so is the same
+//! for all who have got those before it.
 
+mod context;
 mod deflater;
 mod inflater;
 mod room_message;
 mod twin;
 
+pub(crate) use self::context::{CONTEXT_BITS, CONTEXT_MESSAGE, ContextDeflater};
 pub use self::deflater::Deflater;
 pub use self::inflater::{Inflated, Inflater};
 pub use self::room_message::RoomMessage;
 pub use self::twin::Twin;
+
+/// What a flush ends with, and a sender leaves out at the end of a message (RFC 7692, section 7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Frame;
 use super::header::{FIN, HEADER_MAX, Opcode, RSV1, write_header};
+use super::in_step::InContext;
 
 /// A form of a frame: header and payload as sent on the wire, plain or compressed.
 ///
@@ -20,14 +21,20 @@ pub(crate) struct Form(Arc<[u8]>);
 #[derive(Clone)]
 pub(super) enum Forms {
     Plain(Form),
-    Both(Arc<Both>),
+    More(Arc<More>),
 }
 
 const _: () = assert!(size_of::<Forms>() == size_of::<Form>());
 
-pub(super) struct Both {
-    plain: Form,
-    deflated: Form,
+#[derive(Clone)]
+pub(super) struct More {
+    pub(super) plain: Form,
+    /// Compressed by itself.
+    pub(super) deflated: Option<Form>,
+    /// Compressed after other messages.
+    pub(super) in_context: Option<InContext>,
+    /// Whether it is not to be compressed.
+    pub(super) sealed: bool,
 }
 
 /// What a connection can inflate: nothing, or messages of a length up to a window. No distance in a
@@ -40,18 +47,37 @@ impl Window {
     pub(crate) const NONE: Self = Self(0);
     /// As large as that of any compressor (RFC 1951, section 2).
     const BITS_MAX: u8 = 15;
+    /// A flag: it is kept from message to message.
+    const KEPT: u8 = 0x10;
 
     /// Creates a window of so many bits, or of any size.
     pub(crate) fn of_bits(bits: Option<u8>) -> Self {
         Self(bits.unwrap_or(Self::BITS_MAX))
     }
 
+    /// Returns the same window, which the client keeps from message to message.
+    pub(crate) const fn kept(self) -> Self {
+        Self(self.0 | Self::KEPT)
+    }
+
+    /// Returns whether the client keeps it from message to message.
+    #[inline]
+    pub(crate) const fn is_kept(self) -> bool {
+        self.0 & Self::KEPT != 0
+    }
+
+    /// Returns the window for what is compressed by itself and goes out whatever comes before it: none, where
+    /// that would move a window that is kept.
+    pub(crate) const fn by_itself(self) -> Self {
+        if self.is_kept() { Self::NONE } else { self }
+    }
+
     pub(crate) const fn is_none(self) -> bool {
         self.0 == 0
     }
 
-    const fn takes(self, payload: usize) -> bool {
-        match self.0 {
+    pub(super) const fn takes(self, payload: usize) -> bool {
+        match self.0 & !Self::KEPT {
             0 => false,
             Self::BITS_MAX.. => true,
             bits => payload <= 1 << bits,
@@ -82,7 +108,7 @@ impl Form {
     }
 
     /// Returns whether both share their bytes in memory.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
@@ -116,14 +142,27 @@ impl Forms {
     pub(super) fn plain(&self) -> &Form {
         match self {
             Self::Plain(plain) => plain,
-            Self::Both(both) => &both.plain,
+            Self::More(more) => &more.plain,
         }
     }
 
     pub(super) fn deflated(&self) -> Option<&Form> {
         match self {
             Self::Plain(_) => None,
-            Self::Both(both) => Some(&both.deflated),
+            Self::More(more) => more.deflated.as_ref(),
+        }
+    }
+
+    /// Returns what there may be beside the plain form, for an addition to it.
+    pub(super) fn into_more(self) -> More {
+        match self {
+            Self::Plain(plain) => More {
+                plain,
+                deflated: None,
+                in_context: None,
+                sealed: false,
+            },
+            Self::More(more) => Arc::unwrap_or_clone(more),
         }
     }
 }
@@ -144,26 +183,37 @@ impl Frame {
         if deflated[0].len() + deflated[1].len() >= self.payload_len() {
             return self;
         }
-        Self(Forms::Both(Arc::new(Both {
-            plain: self.0.plain().clone(),
-            deflated: Form::encode(FIN | RSV1 | opcode as u8, deflated),
+        let deflated = Form::encode(FIN | RSV1 | opcode as u8, deflated);
+        Self(Forms::More(Arc::new(More {
+            deflated: Some(deflated),
+            ..self.0.into_more()
         })))
     }
 
-    /// Returns the form that is for a connection.
+    /// Returns this frame for those who are not to get it compressed, whatever they can inflate.
+    pub(crate) fn sealed(self) -> Self {
+        Self(Forms::More(Arc::new(More {
+            sealed: true,
+            ..self.0.into_more()
+        })))
+    }
+
+    /// Returns the form that is for a connection which keeps no window.
     #[inline]
     pub(crate) fn form(&self, window: Window) -> &Form {
         match &self.0 {
             Forms::Plain(plain) => plain,
-            Forms::Both(both) if window.takes(self.payload_len()) => &both.deflated,
-            Forms::Both(both) => &both.plain,
+            Forms::More(more) => match &more.deflated {
+                Some(deflated) if window.takes(self.payload_len()) => deflated,
+                _ => &more.plain,
+            },
         }
     }
 
-    /// Returns whether it has a compressed form.
+    /// Returns whether not all connections get the same form of it.
     #[inline]
     pub(crate) fn has_forms(&self) -> bool {
-        matches!(self.0, Forms::Both(_))
+        matches!(self.0, Forms::More(_))
     }
 
     /// Returns the form of which these are the last bytes of `len`, if there is one.
@@ -183,7 +233,10 @@ impl Frame {
     pub(crate) fn footprint(&self) -> usize {
         match &self.0 {
             Forms::Plain(plain) => plain.len(),
-            Forms::Both(both) => both.plain.len() + both.deflated.len(),
+            Forms::More(more) => {
+                let deflated = more.deflated.as_ref().map_or(0, Form::len);
+                more.plain.len() + deflated + more.in_context.as_ref().map_or(0, InContext::len)
+            }
         }
     }
 

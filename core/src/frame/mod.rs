@@ -2,6 +2,7 @@
 
 mod form;
 mod header;
+mod in_step;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,6 +12,7 @@ use self::form::Forms;
 pub(crate) use self::form::{Form, Window};
 pub(crate) use self::header::{CONTROL_PAYLOAD_MAX, Opcode, may_be_received};
 use self::header::{FIN, HEADER_MAX, may_be_sent};
+pub(crate) use self::in_step::Place;
 
 /// A complete, unmasked, unfragmented server frame: header and payload as sent on the wire.
 ///

@@ -18,6 +18,9 @@ pub struct HandshakeConfig {
     /// Whether the extension permessage-deflate is agreed on with clients that offer it, unless they
     /// decline by `deflate=off` in the query.
     pub compression: bool,
+    /// Whether clients that offer it keep what they have inflated; see
+    /// [`Compression::room_contexts`](crate::Compression::room_contexts).
+    pub room_contexts: bool,
     /// The path at which event streams are served; see [`Config::sse`](crate::Config::sse).
     pub sse: Option<String>,
     /// The maximum size of a lobby's name, in bytes after decoding.

@@ -2,17 +2,19 @@
 
 use std::fmt;
 
+use super::config::HandshakeConfig;
 use super::headers::{Headers, Known};
 use super::query::Query;
 use super::scan::is_token;
+use crate::deflate::CONTEXT_BITS;
 
 const NAME: &str = "permessage-deflate";
 
 /// The extension permessage-deflate as client and server have agreed on it.
 ///
-/// Both sides compress each message by itself (`server_no_context_takeover` and
-/// `client_no_context_takeover`). The client may compress with any window, because messages are
-/// inflated with the largest one.
+/// The client compresses each message by itself (`client_no_context_takeover`), with any window, because
+/// messages are inflated with the largest one. So does the server (`server_no_context_takeover`), unless
+/// it says otherwise and the client can keep what it has inflated.
 ///
 /// `Display` writes the value of `Sec-WebSocket-Extensions` in the response.
 ///
@@ -33,16 +35,29 @@ pub struct PerMessageDeflate {
     /// The base-two logarithm of the window with which the client inflates, from 8 to 15, if it
     /// asked for one.
     pub server_max_window_bits: Option<u8>,
+    /// Whether the client keeps what it has inflated, so that a message may refer to those before it
+    /// (context takeover by the server).
+    pub server_context_takeover: bool,
 }
 
 impl PerMessageDeflate {
     /// Accepts the first acceptable offer in the values of the headers `Sec-WebSocket-Extensions` of a
-    /// request, in their order.
+    /// request, in their order. Each message is compressed by itself.
     ///
     /// Returns `None` if there is none, or if a header is malformed: that is no reason to refuse a
     /// client. An offer with an unknown, repeated or malformed parameter is not acceptable (RFC 7692,
     /// section 7.1).
     pub fn negotiate<'a>(headers: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let agreed = Self::accept(headers)?;
+        Some(Self {
+            server_context_takeover: false,
+            ..agreed
+        })
+    }
+
+    /// Accepts the first acceptable offer, and that the client keeps what it has inflated if it can: in a
+    /// window that is large enough.
+    fn accept<'a>(headers: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut agreed = None;
         for header in headers {
             let mut rest = Rest(header.as_bytes());
@@ -68,7 +83,10 @@ impl PerMessageDeflate {
 impl fmt::Display for PerMessageDeflate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(NAME)?;
-        f.write_str("; server_no_context_takeover; client_no_context_takeover")?;
+        if !self.server_context_takeover {
+            f.write_str("; server_no_context_takeover")?;
+        }
+        f.write_str("; client_no_context_takeover")?;
         match self.server_max_window_bits {
             Some(bits) => write!(f, "; server_max_window_bits={bits}"),
             None => Ok(()),
@@ -80,14 +98,19 @@ impl fmt::Display for PerMessageDeflate {
 ///
 /// A page in a browser offers the extension always, so it can decline in the query.
 pub(super) fn agreed(
-    compression: bool,
+    config: &HandshakeConfig,
     query: &Query,
     headers: &Headers,
 ) -> Option<PerMessageDeflate> {
-    if !compression || query.iter().any(|pair| pair == ("deflate", "off")) {
+    if !config.compression || query.iter().any(|pair| pair == ("deflate", "off")) {
         return None;
     }
-    PerMessageDeflate::negotiate(headers.all(Known::WebSocketExtensions))
+    let offers = headers.all(Known::WebSocketExtensions);
+    if config.room_contexts {
+        PerMessageDeflate::accept(offers)
+    } else {
+        PerMessageDeflate::negotiate(offers)
+    }
 }
 
 /// The part of a header that is not parsed yet.
@@ -119,8 +142,10 @@ impl<'a> Rest<'a> {
             };
             acceptable = acceptable && offer.add(name, value.as_deref());
         }
+        let is_large = offer.server_bits.is_none_or(|bits| bits >= CONTEXT_BITS);
         let agreed = PerMessageDeflate {
             server_max_window_bits: offer.server_bits,
+            server_context_takeover: is_large && !offer.server_no_context,
         };
         Some(acceptable.then_some(agreed))
     }

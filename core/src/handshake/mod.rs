@@ -243,7 +243,7 @@ fn upgrade(
     target.replace_host(&mut headers);
     let offer = upgrade::offer(&headers, config.json)?;
     let token = token::find(&config.tokens, &target.query, &headers, &offer.bearers)?;
-    let deflate = extension::agreed(config.compression, &target.query, &headers);
+    let deflate = extension::agreed(config, &target.query, &headers);
     Ok(Request::from(Parts {
         method: "GET".into(),
         path: target.path,

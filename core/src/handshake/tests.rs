@@ -10,6 +10,7 @@ fn handshake() -> Handshake {
         pages: false,
         json: true,
         compression: false,
+        room_contexts: false,
         sse: None,
         name_bytes: 128,
         tokens: crate::Tokens::default(),

@@ -61,6 +61,7 @@ impl Request {
             name_bytes: usize::MAX,
             tokens: tokens.clone(),
             compression: false,
+            room_contexts: false,
             sse: None,
         };
         build(&config, target, lobby, headers)
@@ -82,6 +83,7 @@ impl Request {
 /// #     name_bytes: 128,
 /// #     tokens: Tokens::default(),
 /// #     compression: false,
+/// #     room_contexts: false,
 /// #     sse: None,
 /// # };
 /// let headers = [
@@ -237,7 +239,7 @@ fn build(
     target.replace_host(&mut headers);
     let offer = upgrade::offer(&headers, config.json)?;
     let token = token::find(&config.tokens, &target.query, &headers, &offer.bearers)?;
-    let deflate = extension::agreed(config.compression, &target.query, &headers);
+    let deflate = extension::agreed(config, &target.query, &headers);
     Ok(Request::from(Parts {
         method: "GET".into(),
         path: target.path,

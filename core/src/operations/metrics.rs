@@ -220,6 +220,27 @@ fn compression(out: &mut Exposition, stats: &Stats) {
         "What is left of these bytes by compression, since the node was created; 0 before the first message.",
         compressed.bytes_out as f64 / compressed.bytes_in.max(1) as f64,
     );
+    let contexts = &stats.contexts;
+    out.gauge(
+        "rooms_in_context",
+        "Rooms whose messages are compressed one after another.",
+        contexts.rooms,
+    );
+    out.counter(
+        "messages_in_context",
+        "Messages that were compressed so, each once whatever the number of members.",
+        contexts.messages,
+    );
+    out.counter(
+        "context_input_bytes",
+        "Bytes of these on the wire, without compression.",
+        contexts.bytes_in,
+    );
+    out.counter(
+        "context_output_bytes",
+        "Bytes of these on the wire, compressed.",
+        contexts.bytes_out,
+    );
     out.counter(
         "messages_inflated",
         "Compressed messages of clients.",

@@ -42,6 +42,9 @@ pub struct Asked {
     /// What was agreed on about compression: 0, or the bits of the window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deflate: Option<u8>,
+    /// Whether the client keeps that window.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_window: bool,
 }
 
 /// What a request is for.
@@ -89,6 +92,9 @@ impl Redactor {
             deflate: request
                 .deflate()
                 .map(|it| it.server_max_window_bits.unwrap_or(0)),
+            keeps_window: request
+                .deflate()
+                .is_some_and(|it| it.server_context_takeover),
         }
     }
 }
@@ -107,6 +113,7 @@ impl Asked {
             accept_key: self.key.then_some([b'x'; 28]),
             deflate: self.deflate.map(|bits| PerMessageDeflate {
                 server_max_window_bits: (bits > 0).then_some(bits),
+                server_context_takeover: self.keeps_window,
             }),
             ..Parts::default()
         };

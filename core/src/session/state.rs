@@ -113,6 +113,7 @@ impl Told {
 ///     pages: false,
 ///     json: true,
 ///     compression: false,
+///     room_contexts: false,
 ///     sse: None,
 ///     name_bytes: 128,
 ///     tokens: Tokens::default(),

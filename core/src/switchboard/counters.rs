@@ -47,7 +47,15 @@ pub(super) struct Ratio {
 }
 
 impl Ratio {
-    fn add(&mut self, from: usize, to: usize) {
+    pub(super) const fn new() -> Self {
+        Self {
+            messages: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, from: usize, to: usize) {
         self.messages += 1;
         self.bytes_in += from as u64;
         self.bytes_out += to as u64;

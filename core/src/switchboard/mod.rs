@@ -53,7 +53,7 @@ pub use self::recipients::{Exclude, Receipt};
 pub(crate) use self::relay::ClusterRequest;
 pub(crate) use self::wiring::word_of;
 pub use self::wiring::{
-    ClusterReport, CompressedStats, Event, Excerpt, HistoryStats, Identity, InflatedStats,
-    Publishing, Question, ReadMode, Replay, Replayed, RequestOutcome, Stats, Stored, Switchboard,
-    ToAll, Unlike,
+    ClusterReport, CompressedStats, ContextStats, Event, Excerpt, HistoryStats, Identity,
+    InflatedStats, Publishing, Question, ReadMode, Replay, Replayed, RequestOutcome, Stats, Stored,
+    Switchboard, ToAll, Unlike,
 };

@@ -248,6 +248,7 @@ impl Server for Board {
             pages: false,
             json: true,
             compression: false,
+            room_contexts: false,
             sse: None,
             name_bytes: 128,
             tokens: Tokens::default(),

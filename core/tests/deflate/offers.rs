@@ -19,6 +19,7 @@ fn config(compression: bool) -> Arc<HandshakeConfig> {
         pages: false,
         json: true,
         compression,
+        room_contexts: false,
         sse: None,
         name_bytes: 128,
         tokens: Tokens::default(),
@@ -210,8 +211,15 @@ fn the_answer_names_what_the_server_does_and_the_window_that_was_asked_for() {
     assert_eq!(answer(PerMessageDeflate::default()), both);
     let small = PerMessageDeflate {
         server_max_window_bits: Some(9),
+        server_context_takeover: false,
     };
     assert_eq!(answer(small), format!("{both}; server_max_window_bits=9"));
+    let kept = PerMessageDeflate {
+        server_max_window_bits: Some(12),
+        server_context_takeover: true,
+    };
+    let one = "permessage-deflate; client_no_context_takeover; server_max_window_bits=12";
+    assert_eq!(answer(kept), one);
 }
 
 #[test]

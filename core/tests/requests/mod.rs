@@ -18,6 +18,7 @@ pub(crate) fn config() -> HandshakeConfig {
         pages: false,
         json: true,
         compression: false,
+        room_contexts: false,
         sse: None,
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),

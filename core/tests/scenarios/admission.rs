@@ -285,6 +285,7 @@ fn a_page_takes_a_handshake_seat_only_and_is_answered_when_full_or_draining() {
             pages: true,
             json: true,
             compression: false,
+            room_contexts: false,
             sse: None,
             name_bytes: 128,
             tokens: switchboard_core::Tokens::default(),

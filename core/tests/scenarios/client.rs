@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 use switchboard_core::ConnectionId;
-use switchboard_kit::{Received, split, split_deflated};
+use switchboard_kit::deflate::Keeper;
+use switchboard_kit::{Received, ServerFrame, split, split_deflated};
 
 /// A simulated client and the bytes that it received.
 #[expect(
@@ -27,6 +28,8 @@ pub(crate) struct Peer {
     pub(crate) gone: bool,
     /// The window with which it inflates messages, in bits, if it does.
     pub(crate) bits: Option<u8>,
+    /// What it keeps of what it has inflated, if it does.
+    pub(crate) keeper: Option<Keeper>,
     /// Messages that came compressed.
     pub(crate) inflated: usize,
     /// The HTTP status.
@@ -53,6 +56,7 @@ impl Peer {
             shut: false,
             gone: false,
             bits: None,
+            keeper: None,
             inflated: 0,
             status: None,
             head: String::new(),
@@ -101,6 +105,9 @@ impl Peer {
             self.status = Some(head[9..12].parse().expect("a status"));
             self.head = head;
             self.upgraded = self.status == Some(101);
+            let keeps = self.head.contains("permessage-deflate")
+                && !self.head.contains("server_no_context_takeover");
+            self.keeper = keeps.then(Keeper::default);
         }
         if self.upgraded {
             let next = if self.bits.is_some() {
@@ -110,8 +117,13 @@ impl Peer {
             };
             while let Some(frame) = next(&self.rest).expect("a frame") {
                 let len = frame.len;
-                let received = match self.bits {
-                    Some(bits) if frame.deflated => frame.inflate(bits).expect("a message"),
+                let received = match (self.bits, &mut self.keeper) {
+                    (Some(_), Some(keeper)) if frame.deflated => {
+                        let payload = &frame.inflated_by(keeper).expect("a message in its context");
+                        let inflated = ServerFrame { payload, ..frame };
+                        inflated.content().expect("a valid message").into()
+                    }
+                    (Some(bits), None) if frame.deflated => frame.inflate(bits).expect("a message"),
                     _ => frame.content().expect("a valid frame").into(),
                 };
                 self.inflated += usize::from(frame.deflated);

@@ -8,6 +8,7 @@ mod client;
 mod clock;
 mod compression;
 mod consider;
+mod contexts;
 mod delivery;
 mod drain;
 mod ending;

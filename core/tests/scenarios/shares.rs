@@ -28,6 +28,7 @@ fn page(world: &World, from: IpAddr, headers: &str) -> Request {
         pages: true,
         json: true,
         compression: false,
+        room_contexts: false,
         sse: None,
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),

@@ -29,6 +29,7 @@ fn the_statistics_have_the_keys_of_stats_json() {
             "history": {"rooms": 0, "messages": 0, "bytes": 0},
             "recoveries": {"ok": 0, "gone": 0, "epoch": 0, "ahead": 0}, "lagging": 0,
             "compressed": {"connections": 0, "messages": 0, "bytes_in": 0, "bytes_out": 0},
+            "contexts": {"rooms": 0, "messages": 0, "bytes_in": 0, "bytes_out": 0},
             "inflated": {"messages": 0, "bytes_in": 0, "bytes_out": 0},
             "draining": false, "cluster": null,
         })

@@ -233,6 +233,7 @@ impl World {
             pages: true,
             json: config.wire == Wire::Json,
             compression: config.compression.is_some(),
+            room_contexts: config.compression.is_some_and(|it| it.room_contexts > 0),
             sse: config.sse.clone(),
             name_bytes: config.limits.name_bytes,
             tokens: switchboard_core::Tokens::default(),
@@ -316,6 +317,16 @@ impl World {
         let (client, answer) = self.asks(self.new_address(), &target(lobby), &offer);
         assert_eq!(answer, RequestOutcome::Authenticate);
         self.peer_mut(client).bits = Some(bits);
+        client
+    }
+
+    /// Connects as a client that keeps what it has inflated.
+    pub(crate) fn connect_keeping(&mut self, user: &str, lobby: &str) -> Client {
+        let offer = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n";
+        let (client, answer) = self.asks(self.new_address(), &target(lobby), offer);
+        assert_eq!(answer, RequestOutcome::Authenticate);
+        self.peer_mut(client).bits = Some(15);
+        self.authenticate(client, verdict(user));
         client
     }
 

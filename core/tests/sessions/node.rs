@@ -19,6 +19,7 @@ pub(crate) fn handshake(config: &Config) -> Arc<HandshakeConfig> {
         pages: false,
         json: config.wire == Wire::Json,
         compression: config.compression.is_some(),
+        room_contexts: config.compression.is_some_and(|it| it.room_contexts > 0),
         sse: config.sse.clone(),
         name_bytes: config.limits.name_bytes,
         tokens: switchboard_core::Tokens::default(),

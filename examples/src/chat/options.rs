@@ -74,6 +74,9 @@ pub struct Options {
     /// Compression of messages, for clients that offer it
     #[arg(long, value_enum, default_value = "off")]
     compress: Switch,
+    /// Rooms at a time whose messages are compressed one after another, with --compress on; 0: none
+    #[arg(long, value_name = "ROOMS", default_value = "0", value_parser = flags::rooms)]
+    room_contexts: usize,
     /// Messages that a room keeps for those who come back; 0: off
     #[arg(long, value_name = "MESSAGES", default_value = "100", value_parser = flags::messages)]
     history: usize,
@@ -316,6 +319,9 @@ impl Options {
         config.users = self.users;
         config.slow = self.slow;
         config.compression = flags::compression(self.compress);
+        if let Some(compression) = &mut config.compression {
+            compression.room_contexts = self.room_contexts;
+        }
         config.history = self.history();
         config.rooms = Rooms::Open;
         config.direct = Direct::Open;

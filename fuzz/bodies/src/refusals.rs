@@ -76,6 +76,7 @@ fn answered(
         pages,
         json: true,
         compression: false,
+        room_contexts: false,
         sse: None,
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),

@@ -47,6 +47,47 @@ test('members with and without compression get the same messages', async (t) => 
   assert.ok(bytes(other) < bytes(late) / 4, `${bytes(other)} of ${bytes(late)}`);
 });
 
+test('short lines are a part of themselves for clients in step, and the same for all', async (t) => {
+  const server = await chat(t, ...COMPRESS, '--room-contexts', 4, '--users', 'allow:9');
+  const plain = await Client.as(server, 'ann', 'den');
+  const keeping = [
+    await Client.as(server, 'bob', 'den', { perMessageDeflate: true }),
+    await Client.as(server, 'cy', 'den', { perMessageDeflate: { serverMaxWindowBits: 12 } }),
+  ];
+  const declines = await Client.as(server, 'dee', 'den', { perMessageDeflate: { serverNoContextTakeover: true } });
+  const members = [plain, ...keeping, declines];
+  const read = ({ socket }) => socket._socket.bytesRead;
+  const begun = members.map(read);
+  const line = (number) => `line ${number}: the ${number % 7}. build of ${number % 13} is done, who looks at it?`;
+  const say = async (number, sender, echo) => {
+    sender.send({ type: 'message', channel: 'den', content: line(number), echo });
+    for (const member of members) {
+      if (member === sender && !echo) continue;
+      const { content } = await member.next({ type: 'message', seq: number });
+      assert.equal(content, line(number));
+    }
+  };
+  for (let number = 1; number <= 150; number += 1) await say(number, members[number % 4], true);
+  const bytes = members.map((member, at) => read(member) - begun[at]);
+  const { contexts } = await server.stats();
+  assert.deepEqual([contexts.rooms, contexts.messages], [1, 150]);
+  assert.ok(contexts.bytes_out < contexts.bytes_in * 0.4, JSON.stringify(contexts));
+  for (const some of [bytes[1], bytes[2]]) assert.ok(some < contexts.bytes_in * 0.5, `${some} of ${contexts.bytes_in}`);
+  for (const all of [bytes[0], bytes[3]]) assert.ok(all >= contexts.bytes_in, `${all} of ${contexts.bytes_in}`);
+
+  // Senders miss their own lines, longer ones are in between, and somebody comes late.
+  members.push(await Client.as(server, 'eve', 'den', { perMessageDeflate: true }));
+  for (let number = 151; number <= 400; number += 1) {
+    const sender = members[number % members.length];
+    if (number % 20 === 0) {
+      sender.send({ type: 'message', channel: 'den', content: words(100 * number), echo: true });
+      for (const member of members) await member.next({ type: 'message', seq: number, content: words(100 * number) });
+    } else {
+      await say(number, sender, false);
+    }
+  }
+});
+
 test('a client that declines in the query gets plain messages', async (t) => {
   const server = await chat(t, ...COMPRESS);
   const url = '/ws/den?token=ann&deflate=off';

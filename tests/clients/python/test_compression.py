@@ -46,6 +46,32 @@ class Compression(unittest.TestCase):
             self.assertGreater(stats["messages"], 100)
             self.assertLess(stats["bytes_out"], stats["bytes_in"] / 4)
 
+    def test_clients_that_keep_their_window_read_short_lines_in_their_context(self):
+        flags = ["--compress", "on", "--room-contexts", 4, "--on-join", 0, "--rate", 0, "--users", "allow:9"]
+        with chat(*flags) as server:
+            large = ClientPerMessageDeflateFactory()
+            members = [
+                self.member(server, "ann", compression=None),
+                self.member(server, "bob", compression="deflate"),
+                self.member(server, "cy", compression=None, extensions=[large]),
+            ]
+            for number in range(1, 301):
+                if number == 100:
+                    members.append(self.member(server, "dee", compression="deflate"))
+                content = f"line {number}: the {number % 7}. build is done, who looks at it?"
+                if number % 50 == 0:
+                    content = words(100 * number)
+                message = {"type": "message", "content": content, "echo": number < 200}
+                sender = members[number % len(members)]
+                sender.send(json.dumps(message))
+                for member in members:
+                    if member is not sender or number < 200:
+                        got = self.next(member, "message")
+                        self.assertEqual((got["seq"], got["content"]), (number, content))
+            stats = server.stats()["contexts"]
+            self.assertEqual((stats["rooms"], stats["messages"]), (1, 294))
+            self.assertLess(stats["bytes_out"], stats["bytes_in"] / 2)
+
     def test_messages_of_any_size_come_back(self):
         with echo("--compress", "on") as server:
             client = self.enterContext(connect(server.url("/"), max_size=None))

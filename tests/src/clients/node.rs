@@ -162,6 +162,7 @@ fn request(config: &Config, session: &str) -> Request {
         pages: false,
         json: config.wire == Wire::Json,
         compression: config.compression.is_some(),
+        room_contexts: config.compression.is_some_and(|it| it.room_contexts > 0),
         sse: config.sse.clone(),
         name_bytes: config.limits.name_bytes,
         tokens: switchboard_core::Tokens::default(),

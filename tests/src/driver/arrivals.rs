@@ -190,6 +190,7 @@ fn request_of(lobby: Option<&str>, good_origin: bool, kind: Kind) -> Result<Requ
         pages: true,
         json: true,
         compression: false,
+        room_contexts: false,
         sse: None,
         name_bytes: 8,
         tokens: switchboard_core::Tokens::default(),

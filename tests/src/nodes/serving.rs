@@ -89,6 +89,7 @@ impl World {
             pages: false,
             json: true,
             compression: false,
+            room_contexts: false,
             sse: None,
             name_bytes: config.limits.name_bytes,
             tokens: Tokens::default(),

@@ -75,6 +75,11 @@ impl World {
                     pages: true,
                     json: self.plan.json,
                     compression: self.plan.config.compression.is_some(),
+                    room_contexts: self
+                        .plan
+                        .config
+                        .compression
+                        .is_some_and(|it| it.room_contexts > 0),
                     sse: None,
                     name_bytes: self.plan.config.limits.name_bytes,
                     tokens: Tokens {

@@ -257,6 +257,7 @@ fn draw_policies(rng: &mut Rng, config: &mut Config, clients: usize) {
     config.compression = (aside.u8(..100) < 40).then(|| Compression {
         level: 1,
         from_bytes: aside.usize(1..=100),
+        ..Compression::default()
     });
 }
 

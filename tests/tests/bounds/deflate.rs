@@ -107,18 +107,24 @@ fn nothing_stays_of_a_message_but_what_a_thread_shares() {
     heap.check_empty();
 }
 
-/// Returns the blocks and bytes that a compressed message to `members` costs after a first one, and the
-/// bytes that stay. Every second member inflates it.
-fn costs(members: u32, content: &str) -> (u64, u64, i64) {
+/// Returns the blocks and bytes that a compressed message to `members` costs after the first ones, and the
+/// bytes that stay. Every second member inflates it, after those before it or by itself.
+fn costs(members: u32, content: &str, in_context: bool) -> (u64, u64, i64) {
     let mut config = config();
     config.presence.enabled = false;
-    config.compression = Some(Compression::default());
+    config.compression = Some(Compression {
+        room_contexts: 1,
+        ..Compression::default()
+    });
     let mut world = World::new(config);
     for number in 0..members {
         let id = world.connect(number);
         let mut request = World::request(number, Some("room"));
         if number % 2 == 0 {
-            request = request.with_deflate(Some(PerMessageDeflate::default()));
+            request = request.with_deflate(Some(PerMessageDeflate {
+                server_context_takeover: in_context,
+                ..PerMessageDeflate::default()
+            }));
         }
         let answer = world.board.upgraded(world.now, id, &request);
         answer.expect("a live connection");
@@ -130,8 +136,10 @@ fn costs(members: u32, content: &str) -> (u64, u64, i64) {
     let mut publish = |world: &mut World| {
         let content = Content::parse(content).expect("JSON");
         let mut message = RoomMessage::new("room", content);
-        message.deflate(&mut deflater);
-        assert!(message.is_deflated());
+        if !in_context {
+            message.deflate(&mut deflater);
+            assert!(message.is_deflated());
+        }
         let sent = world
             .board
             .broadcast_message(world.now, &message, Exclude::NOBODY);
@@ -143,6 +151,8 @@ fn costs(members: u32, content: &str) -> (u64, u64, i64) {
     }
     let mut heap = Heap::default();
     heap.during(|| publish(&mut world));
+    let contexts = world.board.stats(world.now).contexts;
+    assert_eq!(contexts.messages, if in_context { 3 } else { 0 });
     (heap.blocks(), heap.bytes(), heap.held())
 }
 
@@ -151,12 +161,24 @@ fn a_compressed_broadcast_allocates_nothing_per_member_and_nothing_stays_of_it()
     let small = format!("\"{}\"", "x".repeat(600));
     let large = format!("\"{}\"", "how now brown cow ".repeat(2_000));
     for content in [small, large] {
-        let few = costs(10, &content);
-        let many = costs(1_000, &content);
+        let few = costs(10, &content, false);
+        let many = costs(1_000, &content, false);
         assert_eq!(few, many, "blocks and bytes of ten and of a thousand");
         let (blocks, bytes, held) = many;
         assert!(blocks <= 9, "{blocks} blocks");
         assert!(bytes <= 4 * content.len() as u64 + 2_048, "{bytes} bytes");
         assert_eq!(held, 0, "bytes are still held");
     }
+}
+
+#[test]
+fn a_broadcast_in_a_context_allocates_nothing_per_member_and_nothing_stays_of_it() {
+    let content = format!("\"{}\"", "a line of a chat ".repeat(6));
+    let few = costs(10, &content, true);
+    let many = costs(1_000, &content, true);
+    assert_eq!(few, many, "blocks and bytes of ten and of a thousand");
+    let (blocks, bytes, held) = many;
+    assert!(blocks <= 9, "{blocks} blocks");
+    assert!(bytes <= 4 * content.len() as u64 + 2_048, "{bytes} bytes");
+    assert_eq!(held, 0, "bytes are still held");
 }

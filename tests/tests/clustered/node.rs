@@ -343,6 +343,7 @@ impl Node {
             pages: false,
             json: true,
             compression: false,
+            room_contexts: false,
             sse: known.sse.clone(),
             name_bytes: known.limits.name_bytes,
             tokens: switchboard_core::Tokens::default(),

@@ -1,7 +1,8 @@
 //! What the server sends compressed: to whom, and how often it is compressed.
 
 use serde_json::{Value, json};
-use switchboard_kit::{Received, split_deflated};
+use switchboard_kit::deflate::Keeper;
+use switchboard_kit::{Received, ServerFrame, split_deflated};
 
 use super::app::Plain;
 use super::catalogue::covers;
@@ -38,6 +39,8 @@ fn compressing() -> Config {
 struct Client {
     peer: Peer,
     bits: Option<u8>,
+    /// What it keeps of what it has inflated, if that was agreed on.
+    keeper: Option<Keeper>,
     inflated: usize,
 }
 
@@ -51,11 +54,13 @@ impl Client {
         peer.send(&upgrade(path, &headers));
         let head = peer.head();
         assert_eq!(head.status, 101, "{}", head.text);
-        let agreed = head.header("Sec-WebSocket-Extensions").is_some();
-        assert_eq!(agreed, bits.is_some(), "{}", head.text);
+        let agreed = head.header("Sec-WebSocket-Extensions");
+        assert_eq!(agreed.is_some(), bits.is_some(), "{}", head.text);
+        let keeps = agreed.is_some_and(|it| !it.contains("server_no_context_takeover"));
         Self {
             peer,
             bits,
+            keeper: keeps.then(Keeper::default),
             inflated: 0,
         }
     }
@@ -72,8 +77,13 @@ impl Client {
         loop {
             let bytes = self.peer.whole_frame();
             let frame = split_deflated(&bytes).expect("legal").expect("whole");
-            let received = match self.bits {
-                Some(bits) if frame.deflated => frame.inflate(bits).expect("a message"),
+            let received = match (self.bits, &mut self.keeper) {
+                (Some(_), Some(keeper)) if frame.deflated => {
+                    let payload = &frame.inflated_by(keeper).expect("a message in its context");
+                    let inflated = ServerFrame { payload, ..frame };
+                    inflated.content().expect("legal").into()
+                }
+                (Some(bits), None) if frame.deflated => frame.inflate(bits).expect("a message"),
                 _ => {
                     assert!(!frame.deflated, "it was not agreed on");
                     frame.content().expect("legal").into()
@@ -106,6 +116,39 @@ impl Client {
 
 fn words(bytes: usize) -> String {
     "how now brown cow ".repeat(bytes / 18 + 1)
+}
+
+#[test]
+fn members_in_step_share_what_is_compressed_after_other_messages() {
+    let mut config = compressing();
+    config.compression = Some(Compression {
+        room_contexts: 1,
+        ..Compression::default()
+    });
+    let server = Server::with_threads(2, config, Plain::default());
+    let bits = |number: usize| [None, Some(15), Some(10), Some(12)][number % 4];
+    let mut members: Vec<_> = (0..24)
+        .map(|number| Client::member(&server, "/ws/blue", bits(number)))
+        .collect();
+    for number in 0..200 {
+        let line = format!("line {number}: the build of {} is done", number % 7);
+        let sender = number % members.len();
+        members[sender].say(&json!({"type": "message", "content": line, "echo": true}));
+        for member in &mut members {
+            let message = member.expect("message");
+            assert_eq!(
+                (&message["seq"], &message["content"]),
+                (&json!(number + 1), &json!(line))
+            );
+        }
+    }
+    for (number, member) in members.iter().enumerate() {
+        let keeps = matches!(bits(number), Some(12..));
+        assert_eq!(member.inflated, if keeps { 200 } else { 0 });
+    }
+    let contexts = server.hub.stats().contexts;
+    assert_eq!((contexts.rooms, contexts.messages), (1, 200));
+    assert!(contexts.bytes_out * 2 < contexts.bytes_in, "{contexts:?}");
 }
 
 #[test]

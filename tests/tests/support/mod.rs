@@ -97,6 +97,7 @@ impl World {
             pages: false,
             json: true,
             compression: false,
+            room_contexts: false,
             sse: None,
             name_bytes: 128,
             tokens: switchboard_core::Tokens::default(),

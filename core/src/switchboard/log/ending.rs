@@ -76,7 +76,7 @@ impl Log {
             let shared = if it.mark {
                 self.share(it.frame, Some(it.stamp))
             } else {
-                let window = self.connections[slot as usize].window;
+                let window = self.connections[slot as usize].window.by_itself();
                 self.share_message(it.frame.form(window).clone(), it.stamp)
             };
             self.append_shared(slot, shared, it.place, it.came);

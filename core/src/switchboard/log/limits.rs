@@ -36,6 +36,8 @@ pub(in crate::switchboard) struct Rule {
     pub(in crate::switchboard) history: Option<Keep>,
     /// Whether the latest value of each key is kept, in place of a history.
     pub(in crate::switchboard) latest: Option<KeepLatest>,
+    /// Whether messages may be compressed one after another.
+    pub(in crate::switchboard) contexts: bool,
 }
 
 /// The bounds of a room's history.
@@ -85,6 +87,7 @@ impl Rule {
                 }),
                 crate::Keep::History => None,
             },
+            contexts: settings.compress,
         }
     }
 }
@@ -102,6 +105,8 @@ pub(in crate::switchboard) struct Limits {
     pub(in crate::switchboard) history_bytes: usize,
     /// Rooms without members.
     pub(in crate::switchboard) dormant_rooms: usize,
+    /// Rooms whose messages are compressed one after another.
+    pub(in crate::switchboard) contexts: usize,
 }
 
 impl Limits {
@@ -117,6 +122,10 @@ impl Limits {
             held: limits.queued_bytes,
             history_bytes: if histories < half { histories } else { half },
             dormant_rooms: config.history.rooms,
+            contexts: match config.compression {
+                Some(compression) => compression.room_contexts,
+                None => 0,
+            },
         }
     }
 }

@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
+use smallvec::SmallVec;
+
 use super::Log;
 use super::connection::{Connection, Membership, Writer};
 use super::limits::Slow;
 use super::recovery::{From, Identity, Joined, Recovery};
 use super::room::Member;
 use crate::ConnectionId;
-use crate::frame::Window;
+use crate::frame::{Place, Window};
 use crate::switchboard::arena::NONE;
 
 impl Log {
@@ -45,6 +47,17 @@ impl Log {
         if self.connection(id).is_some() {
             let connection = &mut self.connections[id.slot as usize];
             let before = std::mem::replace(&mut connection.window, window);
+            if before.is_kept() != window.is_kept() {
+                let rooms = connection.rooms.iter().map(|found| found.room);
+                for key in rooms.collect::<SmallVec<[u32; 4]>>() {
+                    if window.is_kept() {
+                        self.follow(key, id.slot);
+                    } else {
+                        self.unfollow(key, id.slot);
+                    }
+                }
+                self.set_place(id.slot, Place::NONE);
+            }
             self.inflating += usize::from(!window.is_none());
             self.inflating -= usize::from(!before.is_none());
         }
@@ -68,7 +81,7 @@ impl Log {
         let dropped = dropped + u64::from(std::mem::take(&mut connection.adrift));
         self.queues.settle(connection);
         connection.writer = Writer::Gone;
-        connection.rooms = smallvec::SmallVec::new();
+        connection.rooms = SmallVec::new();
         dropped
     }
 
@@ -137,6 +150,9 @@ impl Log {
         if blocked {
             self.link(slot, membership);
         }
+        if self.connections[slot as usize].window.is_kept() {
+            self.follow(key, slot);
+        }
         joined
     }
 
@@ -183,6 +199,11 @@ impl Log {
             self.rooms[moved.room].members[moved.index as usize].membership = membership as u16;
         }
         let key = left.room;
+        if connection.window.is_kept() {
+            // What is still written moves it again, to where it is then.
+            self.set_place(slot, Place::NONE);
+            self.unfollow(key, slot);
+        }
         let room = &mut self.rooms[key];
         let index = room.index_of(left.index);
         let freed = room.depart(index);

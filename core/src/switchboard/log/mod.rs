@@ -24,6 +24,7 @@
 //! | `membership`, `publish` | connections come and go, enter and leave; a message is appended |
 //! | `take`, `serve`, `turn` | a writer's turn: the circle, one connection in order |
 //! | `report`, `plain` | the result of a turn; that of jobs which are like each other |
+//! | `contexts` | messages that are compressed one after another |
 //! | `slow`, `sparse`, `lagging` | lag over the limit |
 //! | `blocked`, `bound`, `weight` | who takes no bytes, who holds back the most |
 //! | `history`, `recovery` | what is kept, and who begins in it |
@@ -53,7 +54,8 @@
 //! - L7: a member gets, in order and once, what was published while it was in the room, without what
 //!   excludes it and what is counted as lost.
 //! - L8: once everybody can be written to, turns come to an end.
-//! - L9: a connection gets a frame compressed exactly if there is that form, and its window takes it.
+//! - L9: a connection gets a frame compressed exactly if there is that form, and its window takes it. One
+//!   that keeps its window gets compressed what it can inflate after what it has got compressed.
 //! - H1: the history is a contiguous suffix of the numbers, within its bounds whenever it is read.
 //! - H2: who recovers gets every later number once, as message, skipped or in a gap.
 //! - K1: where values are kept by key, a member that has read to the end has got the latest one or
@@ -66,6 +68,7 @@ mod bound;
 mod chunks;
 mod class;
 mod connection;
+mod contexts;
 mod ending;
 mod entry;
 mod history;
@@ -108,6 +111,7 @@ pub use self::turn::Turn;
 
 use self::chunks::Chunks;
 use self::connection::{Connection, Lag, Writer};
+use self::contexts::Contexts;
 use self::entry::Entry;
 use self::item::{Item, Shared};
 use self::queues::Queues;
@@ -117,6 +121,7 @@ use self::room::Room;
 use self::turn::Mark;
 use self::weight::Weight;
 use super::arena::Arena;
+use crate::frame::Place;
 use crate::{ConnectionId, Time};
 
 /// What all connections of a node have to write.
@@ -141,6 +146,10 @@ pub(super) struct Log {
     idle: usize,
     /// Connections that can inflate messages.
     inflating: usize,
+    contexts: Contexts,
+    /// The place of the last message in a context that each connection got, up to the last one that keeps
+    /// its window.
+    places: Chunks<Place>,
     /// Rooms with something to write, each with its serial, in the order of their turns.
     pending: Ring<(u32, u64)>,
     /// Connections that have something to write and that no circle is sure to come to.
@@ -203,6 +212,8 @@ impl Log {
             held: 0,
             idle: 0,
             inflating: 0,
+            contexts: Contexts::new(limits.contexts),
+            places: Chunks::default(),
             pending: Ring::default(),
             dirty: Ring::default(),
             congested: 0,

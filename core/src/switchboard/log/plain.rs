@@ -6,7 +6,7 @@
 use super::Log;
 use super::connection::{Connection, Writer};
 use super::room::Room;
-use super::turn::{Job, Mark, Source, Turn};
+use super::turn::{Job, Mark, Source, Step, Turn};
 
 /// Members of one room that have got the same messages, and that are not counted where they stand
 /// now.
@@ -39,11 +39,16 @@ impl Log {
             return false;
         }
         let last = turn.steps[job.steps.start as usize..job.steps.end as usize].last();
-        let Some(&Source::Room {
-            room: key,
-            position,
+        let Some(&Step {
+            source:
+                Source::Room {
+                    room: key,
+                    position,
+                    ..
+                },
+            place,
             ..
-        }) = last.map(|step| &step.source)
+        }) = last
         else {
             return false;
         };
@@ -69,6 +74,7 @@ impl Log {
         if again || !job.all || self.published != turn.stamp || self.queues.has_some(connection) {
             self.touch_if_behind(slot);
         }
+        self.move_to(slot, place);
         plain.written.messages += job.steps.len() as u64;
         plain.written.bytes += job.len() as u64;
         match &mut plain.group {

@@ -108,6 +108,10 @@ impl Log {
             self.rooms[key].volatiles += 1;
             self.rooms[key].leave_holes();
         }
+        let frame = match self.rooms[key].context {
+            Some(_) if kind == Kind::Numbered => self.put_in_context(key, frame, &excluded),
+            _ => frame,
+        };
         let bytes = frame.footprint();
         let room = &mut self.rooms[key];
         room.ring.lend_buffer(|| self.spares.pop());

@@ -70,9 +70,11 @@ impl Log {
             && self.connections[slot as usize].adrift == 0
             && let Some(&Step {
                 source: Source::Room { room, position, .. },
+                place,
                 ..
             }) = steps.last()
         {
+            self.move_to(slot, place);
             // No step but the last needs to be looked at.
             outcome.messages = steps.len() as u32;
             self.land(slot, room, position);
@@ -91,6 +93,8 @@ impl Log {
             if !done && start >= written {
                 break;
             }
+            // What has begun is going to be finished.
+            self.move_to(slot, step.place);
             match step.source {
                 Source::Room {
                     room,

@@ -10,6 +10,7 @@
 use std::time::Duration;
 
 use super::chunks::Chunks;
+use super::contexts::RoomContext;
 use super::entry::{Entry, Kind};
 use super::history::History;
 use super::latest::Latest;
@@ -92,6 +93,10 @@ pub(super) struct Room {
     pub(super) blocked: u32,
     /// The bytes that it holds back, as it is listed.
     pub(super) weight: u64,
+    /// Whether its messages may be compressed one after another.
+    pub(super) has_contexts: bool,
+    /// How far they are, while a member keeps its window.
+    pub(super) context: Option<Box<RoomContext>>,
 }
 
 impl Room {
@@ -135,6 +140,8 @@ impl Room {
             volatiles: 0,
             blocked: 0,
             weight: 0,
+            has_contexts: given.contexts,
+            context: None,
         }
     }
 

@@ -10,7 +10,7 @@ use super::recovery::{Markers, Recovery, place};
 use super::room::Room;
 use super::take::{CHUNK, LENT_FROM};
 use super::turn::{Job, Source, Step, Turn};
-use crate::frame::{Form, Window};
+use crate::frame::{Form, Place, Window};
 use crate::switchboard::arena::NONE;
 use crate::{Frame, event_stream};
 
@@ -38,8 +38,11 @@ struct Gather {
     start: usize,
     steps: usize,
     lent: Option<(Form, usize)>,
-    /// What the connection can inflate.
+    /// What the connection can inflate, and after what.
     window: Window,
+    place: Place,
+    /// Where the steps lead.
+    led: Place,
     /// Whether frames are written as events.
     events: bool,
     /// Whether nothing more fits.
@@ -61,7 +64,15 @@ impl Gather {
         if self.events {
             return self.add_event(turn, frame, step, None);
         }
-        self.add_form(turn, frame.form(self.window), 0, step)
+        let (form, place) = frame.form_at(self.window, self.place);
+        let (before, led) = (self.place, self.led);
+        self.place = before.moved(place);
+        self.led = led.moved(place);
+        let added = self.add_form(turn, form, 0, step);
+        if !added {
+            (self.place, self.led) = (before, led);
+        }
+        added
     }
 
     /// Adds a form of a frame from a byte on, if it fits; returns whether it did.
@@ -89,6 +100,7 @@ impl Gather {
             end: (used + bytes) as u32,
             message,
             source,
+            place: self.led,
         });
         true
     }
@@ -116,6 +128,7 @@ impl Gather {
             end: used as u32,
             message,
             source,
+            place: self.led,
         });
         true
     }
@@ -130,6 +143,8 @@ impl Log {
             steps: turn.steps.len(),
             lent: None,
             window: self.connections[slot as usize].window,
+            place: self.place(slot),
+            led: Place::NONE,
             events: self.connections[slot as usize].events,
             full: false,
             urgent: 0,
@@ -332,6 +347,7 @@ impl Log {
                 end: gather.used(turn) as u32,
                 message: false,
                 source: after,
+                place: gather.led,
             }),
         }
         behind.at = at;

@@ -6,7 +6,7 @@ use super::limits::Slow;
 use super::recovery::Markers;
 use super::turn::{Job, Source, Step, Stretch, Turn};
 use crate::ConnectionId;
-use crate::frame::Window;
+use crate::frame::{Place, Window};
 
 /// Members that are looked at in one turn.
 const LOOKS: usize = 256;
@@ -157,7 +157,10 @@ impl Log {
         if !alone {
             return self.serve(slot, turn, markers);
         }
-        let window = connection.window;
+        let window = match connection.window {
+            window if window.is_kept() => (window, self.place(slot)),
+            window => (window, Place::NONE),
+        };
         let known = turn.stretches[first..]
             .iter()
             .position(|it| it.from == from && it.window.is_none_or(|its| its == window));
@@ -187,16 +190,17 @@ impl Log {
         room.note_taken(at);
     }
 
-    /// Collects what members get that stand at `from`, are not special and have this window.
-    fn stretch(&self, key: u32, (from, window): (u64, Window), turn: &mut Turn) -> usize {
+    /// Collects what members get that stand at `from`, are not special and have this window and place.
+    fn stretch(&self, key: u32, (from, window): (u64, (Window, Place)), turn: &mut Turn) -> usize {
         let room = &self.rooms[key];
         let (start, steps) = (turn.buffer.len(), turn.steps.len() as u32);
         let mut at = room.locate(from);
         let mut to = from;
         let mut lent = None;
         let mut has_forms = false;
+        let (mut place, mut led) = (window.1, Place::NONE);
         while let Some(entry) = room.ring.get(at) {
-            let form = entry.frame.form(window);
+            let (form, to_place) = entry.frame.form_at(window.0, place);
             let large = form.len() >= LENT_FROM;
             let used = turn.buffer.len() - start;
             has_forms |= entry.frame.has_forms();
@@ -213,6 +217,8 @@ impl Log {
             } else {
                 turn.buffer.extend_from_slice(form.as_bytes());
             }
+            led = led.moved(to_place);
+            place = place.moved(to_place);
             at = room.landing(at + 1);
             to = room.position(at);
             turn.steps.push(Step {
@@ -223,6 +229,7 @@ impl Log {
                     position: to,
                     stamp: entry.stamp,
                 },
+                place: led,
             });
             if large {
                 break;

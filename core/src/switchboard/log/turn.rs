@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::ConnectionId;
-use crate::frame::{Form, Window};
+use crate::frame::{Form, Place, Window};
 
 /// Bytes of its buffer that a turn keeps.
 const KEPT: usize = 64 << 10;
@@ -40,6 +40,8 @@ pub(super) struct Step {
     /// Whether a message has gone out by it.
     pub(super) message: bool,
     pub(super) source: Source,
+    /// Where this step and those before it lead, if there is a message in a context among them.
+    pub(super) place: Place,
 }
 
 /// The bytes of a job.
@@ -191,7 +193,7 @@ pub(super) struct Stretch {
     pub(super) steps: Range<u32>,
     pub(super) lent: Option<Form>,
     /// For which connections it is; for any, if none of its messages has a compressed form.
-    pub(super) window: Option<Window>,
+    pub(super) window: Option<(Window, Place)>,
     pub(super) all: bool,
 }
 

@@ -14,8 +14,8 @@ use crate::switchboard::pending::Pending;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::timers::Kind;
 use crate::{
-    BadRequest, ConnectionId, Frame, IpKey, Reach, Refused, Request, StaleId, Time, Wire,
-    check_name, client_address,
+    BadRequest, ConnectionId, Frame, IpKey, PerMessageDeflate, Reach, Refused, Request, StaleId,
+    Time, Wire, check_name, client_address,
 };
 
 /// What a driver does with a complete request.
@@ -250,9 +250,7 @@ impl Switchboard {
             reach: Reach::All,
             presence: None,
             refusal_text: None,
-            window: request.deflate().map_or(Window::NONE, |agreed| {
-                Window::of_bits(agreed.server_max_window_bits)
-            }),
+            window: request.deflate().map_or(Window::NONE, window_of),
             response,
             auth_deadline: Time::MAX,
             claim: None,
@@ -292,5 +290,15 @@ impl Switchboard {
         let limits = &self.config.limits;
         self.seats
             .seat_address(connection, limits, self.clock.now())
+    }
+}
+
+/// Returns what a client inflates, as was agreed on.
+fn window_of(agreed: PerMessageDeflate) -> Window {
+    let window = Window::of_bits(agreed.server_max_window_bits);
+    if agreed.server_context_takeover {
+        window.kept()
+    } else {
+        window
     }
 }

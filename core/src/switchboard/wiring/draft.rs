@@ -45,6 +45,11 @@ impl Draft<'_> {
             sender: self.sender,
             seq,
         };
-        encoder.encode_twin(&message, self.content.as_json().len(), self.twin)
+        let frame = encoder.encode_twin(&message, self.content.as_json().len(), self.twin);
+        if self.uncompressed {
+            frame.sealed()
+        } else {
+            frame
+        }
     }
 }

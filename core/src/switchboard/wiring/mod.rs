@@ -85,5 +85,7 @@ pub use self::inbound::{Event, ReadMode};
 pub use self::publish::Publishing;
 pub use self::questions::Question;
 pub use self::repeat::{Replay, Replayed, Unlike};
-pub use self::stats::{ClusterReport, CompressedStats, HistoryStats, InflatedStats, Stats};
+pub use self::stats::{
+    ClusterReport, CompressedStats, ContextStats, HistoryStats, InflatedStats, Stats,
+};
 pub use self::switchboard::Switchboard;

@@ -63,6 +63,8 @@ pub struct Stats {
     pub recoveries: Recoveries,
     /// Messages to rooms that were compressed.
     pub compressed: CompressedStats,
+    /// Messages to rooms that were compressed after others.
+    pub contexts: ContextStats,
     /// Compressed messages of clients.
     pub inflated: InflatedStats,
     /// Members that are catching up: they come back to a room and have not got all that they missed,
@@ -154,6 +156,20 @@ pub struct CompressedStats {
     pub bytes_out: u64,
 }
 
+/// Messages to rooms that were compressed after others, for clients that keep what they have inflated.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ContextStats {
+    /// Rooms that have a context.
+    pub rooms: usize,
+    /// Messages that were compressed so, each once whatever the number of members.
+    pub messages: u64,
+    /// Bytes of these on the wire, without compression.
+    pub bytes_in: u64,
+    /// Bytes of these on the wire, compressed.
+    pub bytes_out: u64,
+}
+
 /// Compressed messages of clients.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -201,6 +217,7 @@ impl Switchboard {
         let percent = self.seats.open() as f64 * 100.0 / max_connections as f64;
         let (rtt_ms, rtt) = self.counters.rtt();
         let (compressed, inflated) = self.counters.ratios();
+        let contexts = self.log.contexts();
         Stats {
             total_connections: self.seats.open(),
             max_connections,
@@ -232,6 +249,12 @@ impl Switchboard {
                 messages: compressed.messages,
                 bytes_in: compressed.bytes_in,
                 bytes_out: compressed.bytes_out,
+            },
+            contexts: ContextStats {
+                rooms: contexts.0,
+                messages: contexts.1.messages,
+                bytes_in: contexts.1.bytes_in,
+                bytes_out: contexts.1.bytes_out,
             },
             inflated: InflatedStats {
                 messages: inflated.messages,

@@ -15,6 +15,7 @@ const LIMITS: Limits = Limits {
     held: 100_000,
     history_bytes: 4 * 122,
     dormant_rooms: 10,
+    contexts: 0,
 };
 
 /// Room for any number of them.
@@ -37,6 +38,7 @@ fn room(log: &mut Log, messages: usize, age: u64) -> u32 {
             linger: Duration::from_secs(1_000),
         }),
         latest: None,
+        contexts: false,
     })
 }
 

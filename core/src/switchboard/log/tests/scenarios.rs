@@ -17,6 +17,7 @@ const LIMITS: Limits = Limits {
     held: 4_000,
     history_bytes: 100_000,
     dormant_rooms: 1,
+    contexts: 0,
 };
 
 pub(super) fn rule(slow: Slow) -> Rule {
@@ -28,6 +29,7 @@ pub(super) fn rule(slow: Slow) -> Rule {
         },
         history: None,
         latest: None,
+        contexts: false,
     }
 }
 

@@ -14,6 +14,7 @@ const LIMITS: Limits = Limits {
     held: usize::MAX,
     history_bytes: 0,
     dormant_rooms: 0,
+    contexts: 0,
 };
 
 struct None;
@@ -51,6 +52,7 @@ fn while_everybody_can_be_written_to_each_message_costs_one_visit_of_each_member
             },
             history: Option::None,
             latest: Option::None,
+            contexts: false,
         };
         let rooms: Vec<(u32, Vec<u32>)> = (0..rng.usize(1..6))
             .map(|_| {

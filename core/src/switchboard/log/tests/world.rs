@@ -19,6 +19,7 @@ const LIMITS: Limits = Limits {
     held: usize::MAX,
     history_bytes: usize::MAX,
     dormant_rooms: 10,
+    contexts: 0,
 };
 
 /// Returns who a connection is in the eyes of the history: some share a session, some a user.
@@ -197,6 +198,7 @@ impl World {
             },
             history,
             latest,
+            contexts: false,
         };
         let key = self.log.create_room(rule);
         self.names += 1;
