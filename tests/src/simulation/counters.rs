@@ -163,6 +163,7 @@ kinds! {
         PingUserTimedOut => "`ping_user` timed out",
         TooLarge => "message too large for a queue",
         Inflated => "message that came compressed",
+        InContext => "message that came compressed to a client that keeps its window",
         HalfClosedGotClose => "half-closed client got its answer",
     }
 }

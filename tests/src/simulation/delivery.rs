@@ -19,15 +19,19 @@ impl World {
             return;
         }
         let mut output = std::mem::replace(&mut self.links[l as usize].output, Output::new());
-        let (mut broken, before) = (None, output.inflated);
+        let mut broken = None;
+        let before = (output.inflated, output.in_context);
         let fed = output.feed(bytes, |end, sent| {
             if let Err((invariant, what)) = self.went_out(l, end, &sent) {
                 broken.get_or_insert((invariant, what));
             }
             Ok(())
         });
-        if output.inflated > before {
+        if output.inflated > before.0 {
             self.probe(Probe::Inflated);
+        }
+        if output.in_context > before.1 {
+            self.probe(Probe::InContext);
         }
         self.links[l as usize].output = output;
         if let Err(what) = fed {

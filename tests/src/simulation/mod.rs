@@ -50,6 +50,9 @@
 //! | H8 | all that is kept stays within half of the node's bound | `histories` |
 //! | | values by key, volatile messages | `keys`, `volatile` |
 //!
+//! Of the seeds below, those from [`CONTEXTS`] on have nodes that compress the messages of rooms one after
+//! another. Some clients keep what they have inflated, so that each message is read after those before it.
+//!
 //! Not covered here: 26 and the bounds of 25 (tests of work and memory per call), 34 to 36 (several
 //! nodes), 40 (clients).
 
@@ -59,6 +62,7 @@ mod broadcasts;
 mod causes;
 mod client;
 mod coming_back;
+mod contexts;
 mod counters;
 mod deeds;
 mod delivery;
@@ -92,6 +96,7 @@ mod writer;
 
 use switchboard_core::{Dump, Time};
 
+pub use self::contexts::CONTEXTS;
 pub use self::counters::{Fault, Probe, Tally};
 pub use self::keeping::KEEPING;
 use self::world::World;
@@ -130,12 +135,14 @@ impl Simulation for OneNode {
         (outcome_of(seed, world), log)
     }
 
-    /// By turns, rooms keep nothing, or what is for those who come back.
+    /// By turns, rooms keep nothing, or what is for those who come back. Of the former, each third one
+    /// compresses messages after others.
     fn seed(seed: u64, number: u64) -> u64 {
-        if seed < KEEPING && number % 2 == 1 {
-            seed + KEEPING
-        } else {
-            seed
+        match number % 6 {
+            _ if seed >= CONTEXTS => seed,
+            1 | 3 | 5 => seed + KEEPING,
+            4 => seed + CONTEXTS,
+            _ => seed,
         }
     }
 }

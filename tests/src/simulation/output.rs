@@ -1,6 +1,7 @@
 //! Parses the output of one socket: an HTTP response, frames, and nothing after the end (invariants
 //! 15 and 16). It shares no code with the encoder.
 
+use switchboard_kit::deflate::Keeper;
 use switchboard_kit::{Sent, split, split_deflated};
 
 use super::frames::ACCEPT;
@@ -25,22 +26,28 @@ pub(super) struct Output {
     pub(super) window: Option<u8>,
     /// Whether that was agreed on.
     inflates: bool,
+    /// What the client keeps of what it has inflated, if that was agreed on.
+    keeper: Option<Keeper>,
     /// Whether the application keeps the client from being sent compressed messages.
     pub(super) declined: bool,
     /// Messages that came compressed.
     pub(super) inflated: u64,
+    /// Those among them that came to a client which keeps what it has inflated.
+    pub(super) in_context: u64,
 }
 
 impl Output {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             state: State::Head,
             partial: Vec::new(),
             bytes: 0,
             window: None,
             inflates: false,
+            keeper: None,
             declined: false,
             inflated: 0,
+            in_context: 0,
         }
     }
 
@@ -123,6 +130,8 @@ impl Output {
                     return Err(format!("another extension than was offered: {agreed}"));
                 }
                 self.inflates = true;
+                let keeps = !agreed.contains("server_no_context_takeover");
+                self.keeper = keeps.then(Keeper::default);
             }
             self.state = State::Frames;
         } else {
@@ -158,7 +167,11 @@ impl Output {
         if frame.deflated
             && let Some(bits) = self.window
         {
-            *inflated = frame.inflated(bits)?;
+            *inflated = match &mut self.keeper {
+                Some(keeper) => frame.inflated_by(keeper)?,
+                None => frame.inflated(bits)?,
+            };
+            self.in_context += u64::from(self.keeper.is_some());
             frame.payload = inflated;
             self.inflated += 1;
         }
