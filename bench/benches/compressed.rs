@@ -1,9 +1,9 @@
-//! Bytes and CPU time per delivery, of messages that are compressed and of the same ones that are not:
-//! `cargo bench -p switchboard-bench --bench compressed`.
+//! Bytes and CPU time per delivery, of messages that are compressed, by themselves or in the context of
+//! their room, and of the same ones that are not: `cargo bench -p switchboard-bench --bench compressed`.
 //!
 //! One thread publishes, and writes to a socket of each member; its CPU time is what counts, with
 //! compressing. Reading from the sockets does not. Plain and compressed rounds take turns, and the
-//! cheapest of each counts, so that other load disturbs less.
+//! cheapest of each counts, so that other load disturbs less. Bytes are those of all rounds.
 #![allow(missing_docs)]
 
 mod world;
@@ -24,15 +24,13 @@ use self::world::{World, config};
 const MEMBERS: [usize; 2] = [10, 1_000];
 /// Deliveries in a round, and rounds.
 const DELIVERIES: usize = 4_000;
-const ROUNDS: usize = 9;
-/// Bytes that are compressed at least: everything, also what the default leaves as it is.
-const FROM_BYTES: usize = 1;
+const ROUNDS: usize = 15;
 
 fn main() {
-    println!("CPU µs and bytes per delivery, plain and compressed");
+    println!("CPU µs and bytes per delivery, and the shares of those plain");
     println!(
-        "{:>14} {:>8} {:>17} {:>17} {:>6} {:>6}",
-        "content", "members", "plain", "compressed", "CPU", "bytes"
+        "{:>14} {:>8} {:>17} {:>31} {:>31}",
+        "content", "members", "plain", "by itself", "in a context"
     );
     for (name, content) in [
         ("chat 105 B", chat as fn(u64) -> String),
@@ -40,24 +38,26 @@ fn main() {
         ("quotes 16 KB", quotes),
     ] {
         for members in MEMBERS {
-            let mut plain = Room::new(members, false);
-            let mut compressed = Room::new(members, true);
-            let mut best = [Cost::MAX; 2];
+            let forms = [Form::Plain, Form::ByItself, Form::InContext];
+            let mut rooms = forms.map(|form| Room::new(members, form));
+            let mut costs = [Cost::MAX; 3];
             for round in 0..=ROUNDS {
-                for (room, best) in [&mut plain, &mut compressed].into_iter().zip(&mut best) {
+                for (room, best) in rooms.iter_mut().zip(&mut costs) {
                     let cost = room.round(content);
+                    best.bytes += cost.bytes / (ROUNDS + 1) as f64;
                     // The first one warms up.
-                    if round > 0 && cost.cpu < best.cpu {
-                        *best = cost;
+                    if round > 0 {
+                        best.cpu = best.cpu.min(cost.cpu);
                     }
                 }
             }
-            let [plain, compressed] = best;
-            println!(
-                "{name:>14} {members:>8} {plain} {compressed} {:>6.2} {:>6.2}",
-                compressed.cpu / plain.cpu,
-                compressed.bytes / plain.bytes,
-            );
+            let [plain, compressed @ ..] = costs;
+            print!("{name:>14} {members:>8} {plain}");
+            for it in compressed {
+                let (cpu, bytes) = (it.cpu / plain.cpu, it.bytes / plain.bytes);
+                print!(" {it} {cpu:>6.2} {bytes:>6.2}");
+            }
+            println!();
         }
     }
 }
@@ -82,25 +82,39 @@ impl std::fmt::Display for Cost {
     }
 }
 
+/// How the members of a room get its messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Plain,
+    /// All are compressed, also what the default leaves as it is.
+    ByItself,
+    /// Long ones are compressed by themselves, as by default.
+    InContext,
+}
+
 /// A room whose members have a socket each.
 struct Room {
     world: World,
     sockets: HashMap<ConnectionId, (TcpStream, TcpStream)>,
-    deflater: Option<Deflater>,
+    form: Form,
+    deflater: Deflater,
     turn: WriteTurn,
     said: u64,
 }
 
 impl Room {
-    fn new(members: usize, compressed: bool) -> Self {
+    fn new(members: usize, form: Form) -> Self {
         let mut config = config();
         config.presence.enabled = false;
-        config.compression = Some(Compression {
-            from_bytes: FROM_BYTES,
+        let compression = Compression {
+            room_contexts: 1,
             ..Compression::default()
+        };
+        config.compression = Some(compression);
+        let deflate = (form != Form::Plain).then_some(PerMessageDeflate {
+            server_context_takeover: form == Form::InContext,
+            ..PerMessageDeflate::default()
         });
-        let level = Compression::default().level;
-        let deflate = compressed.then(PerMessageDeflate::default);
         let mut world = World::new(config, 0, 0);
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let at = listener.local_addr().expect("an address");
@@ -117,7 +131,8 @@ impl Room {
         Self {
             world,
             sockets,
-            deflater: compressed.then(|| Deflater::new(level)),
+            form,
+            deflater: Deflater::new(compression.level),
             turn: WriteTurn::default(),
             said: 0,
         }
@@ -145,8 +160,13 @@ impl Room {
     fn publish(&mut self, content: &str) {
         let content = Content::parse(content).expect("JSON");
         let mut message = RoomMessage::new("r0", content).from_user(Some("ann"));
-        if let Some(deflater) = &mut self.deflater {
-            message.deflate(deflater);
+        let from_bytes = match self.form {
+            Form::Plain => usize::MAX,
+            Form::ByItself => 0,
+            Form::InContext => Compression::default().from_bytes,
+        };
+        if message.len() >= from_bytes {
+            message.deflate(&mut self.deflater);
         }
         let (board, now) = (&mut self.world.switchboard, self.world.now);
         let sent = board.broadcast_message(now, &message, Exclude::NOBODY);
