@@ -285,6 +285,25 @@ impl Log {
     ) {
         let room = &self.rooms[behind.room];
         let recovery = behind.recovery;
+        if !behind.moved
+            && !gather.full
+            && recovery
+                .as_ref()
+                .is_some_and(|it| room.has_gone(behind.at, it))
+        {
+            let source = Source::Room {
+                room: behind.room,
+                position: room.position(behind.at),
+                stamp: 0,
+            };
+            turn.steps.push(Step {
+                end: gather.used(turn) as u32,
+                message: false,
+                source,
+                place: gather.led,
+            });
+            behind.moved = true;
+        }
         while behind.at < behind.stop
             && let Some(entry) = room.ring.get(behind.at)
             && place(entry.stamp, recovery.as_ref()) <= stamp

@@ -25,6 +25,12 @@ impl Room {
         self.locate(snapshot.unwrap_or(member.cursor))
     }
 
+    /// Returns whether nothing is left of the present values that a member has not got, where it is to look
+    /// next at the entry at an index.
+    pub(in super::super) fn has_gone(&self, next: usize, recovery: &Recovery) -> bool {
+        recovery.snapshot.is_some() && self.position(next) >= recovery.until
+    }
+
     /// Returns whether a member has not got all present values.
     pub(in super::super) fn is_newcomer(&self, member: u32) -> bool {
         let slot = self.members[member as usize].slot;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::class::Class;
 use super::super::entry::Kind;
 use super::super::entry::Published;
 use super::super::history::Origin;
@@ -71,6 +72,31 @@ fn a_newcomer_gets_the_present_values_then_what_changes() {
     let got = world.write(&[]);
     assert_eq!(got[1], ["a2", "b2", "d1"]);
     assert_eq!(got[2], ["b2", "d1"]);
+}
+
+#[test]
+fn a_newcomer_whose_values_are_forgotten_has_nothing_left_to_get() {
+    for own in [&[][..], &["own"]] {
+        let mut world = World::new(2);
+        let key = world.room(keyed(Slow::Disconnect), &[0]);
+        world.put_all(key, &["a1", "b1"]);
+        world.write(&[]);
+        world.join(1, key, From::Present(0));
+        world.log.clear_values(key);
+        for text in own {
+            let frame = Frame::text(text);
+            world
+                .log
+                .push_class(world.ids[1], frame, Class::MESSAGE)
+                .expect("it has room");
+        }
+        assert_eq!(world.write(&[])[1], own);
+        let latest = world.log.rooms[key].latest.as_ref();
+        assert!(latest.is_some_and(|latest| latest.newcomers().is_empty()));
+        world.log.audit(2, 2).expect("nobody is behind");
+        world.put_all(key, &["c1"]);
+        assert_eq!(world.write(&[])[1], ["c1"]);
+    }
 }
 
 #[test]
