@@ -48,6 +48,7 @@ pub(crate) fn config(choice: u8) -> HandshakeConfig {
         pages: choice & 2 != 0,
         json: choice & 4 == 0,
         compression: choice & 8 != 0,
+        room_contexts: choice & 32 != 0,
         sse: (choice & 16 != 0).then(|| "/sse".into()),
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),
