@@ -11,8 +11,7 @@ use miniz_oxide::inflate::core::inflate_flags::{
     TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
-use miniz_oxide::inflate::stream::{InflateState, inflate as inflate_stream};
-use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
+use miniz_oxide::{MZFlush, MZStatus};
 
 /// What a sender leaves out at the end of a message.
 pub const TAIL: [u8; 4] = [0x00, 0x00, 0xFF, 0xFF];
@@ -57,20 +56,35 @@ pub enum Malformed {
 /// # Errors
 /// If the message is malformed or too long, whichever comes first.
 pub fn inflate(message: &[u8], most: usize) -> Result<Content, Malformed> {
+    let mut bytes = Vec::new();
+    let blocks = inflate_after(&mut bytes, message, most)?;
+    Ok(Content { bytes, blocks })
+}
+
+/// Inflates a message behind those bytes, to which it may refer. Returns the number of blocks that end
+/// before the message's end.
+fn inflate_after(bytes: &mut Vec<u8>, message: &[u8], most: usize) -> Result<usize, Malformed> {
     const FLAGS: u32 = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF
         | TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY
         | TINFL_FLAG_HAS_MORE_INPUT;
     let input = [message, &TAIL].concat();
     let mut decompressor = DecompressorOxide::new();
-    let (mut bytes, mut blocks, mut at, mut written) = (vec![0; most + 1], 0, 0, 0);
+    let (mut blocks, mut at, mut written) = (0, 0, bytes.len());
+    let most = written + most;
+    let mut space = written + 4 * input.len();
     loop {
+        bytes.resize(space.min(most + 1), 0);
         let (status, used, more) =
-            decompress(&mut decompressor, &input[at..], &mut bytes, written, FLAGS);
+            decompress(&mut decompressor, &input[at..], bytes, written, FLAGS);
         (at, written) = (at + used, written + more);
         if written > most {
             return Err(Malformed::Long);
         }
         let ends = match status {
+            TINFLStatus::HasMoreOutput => {
+                space *= 2;
+                continue;
+            }
             TINFLStatus::BlockBoundary if at == input.len() => {
                 let state = decompressor.block_boundary_state();
                 state.is_some_and(|state| state.num_bits == 0)
@@ -87,25 +101,20 @@ pub fn inflate(message: &[u8], most: usize) -> Result<Content, Malformed> {
             return Err(Malformed::Data);
         }
         bytes.truncate(written);
-        return Ok(Content { bytes, blocks });
+        return Ok(blocks);
     }
 }
+
+/// The largest distance to which a message may refer.
+const WINDOW: usize = 32 << 10;
 
 /// The inflater of a client that keeps what it has inflated, as far as its window goes: each message may
 /// refer to those before it.
+#[derive(Default)]
 pub struct Keeper {
-    state: Box<InflateState>,
+    window: Vec<u8>,
     /// Messages inflated.
     messages: usize,
-}
-
-impl Default for Keeper {
-    fn default() -> Self {
-        Self {
-            state: InflateState::new_boxed(DataFormat::Raw),
-            messages: 0,
-        }
-    }
 }
 
 impl Keeper {
@@ -120,26 +129,12 @@ impl Keeper {
     /// If it is malformed, refers to what was never inflated, or is too long. The inflater is of no use
     /// then.
     pub fn inflate(&mut self, message: &[u8], most: usize) -> Result<Vec<u8>, Malformed> {
-        let input = [message, &TAIL].concat();
-        let (mut at, mut content) = (0, Vec::new());
-        let mut buffer = vec![0; 4 << 10];
-        loop {
-            let step = inflate_stream(&mut self.state, &input[at..], &mut buffer, MZFlush::Sync);
-            at += step.bytes_consumed;
-            content.extend_from_slice(&buffer[..step.bytes_written]);
-            if content.len() > most {
-                return Err(Malformed::Long);
-            }
-            match step.status {
-                // There is neither input nor output any more.
-                Err(MZError::Buf) if at == input.len() => break,
-                Ok(MZStatus::Ok) if at < input.len() || step.bytes_written == buffer.len() => {}
-                Ok(MZStatus::Ok) => break,
-                _ => return Err(Malformed::Data),
-            }
-        }
+        self.window
+            .drain(..self.window.len().saturating_sub(WINDOW));
+        let before = self.window.len();
+        inflate_after(&mut self.window, message, most)?;
         self.messages += 1;
-        Ok(content)
+        Ok(self.window[before..].to_vec())
     }
 }
 
