@@ -73,12 +73,12 @@ fn refused(server: &Server, row: &Row, send: impl Fn(&mut Peer, &[u8])) {
     let (body, end) = peer.rest();
     assert_eq!(end, End::Eof, "{name} {what}");
     let body = String::from_utf8(body).expect("text");
-    let length = body.len().to_string();
-    assert_eq!(
-        head.header("Content-Length"),
-        Some(&*length),
-        "{name} {what}"
-    );
+    let length = head.header("Content-Length").and_then(|it| it.parse().ok());
+    if row.input.starts_with(b"HEAD ") {
+        assert!(body.is_empty() && length > Some(0), "{name} {what}");
+    } else {
+        assert_eq!(length, Some(body.len()), "{name} {what}");
+    }
 }
 
 fn every_row(rows: &[Row]) {
