@@ -37,6 +37,19 @@ fn a_newcomer_replaces_a_connection_that_answers_nothing_for_a_second() {
 }
 
 #[test]
+fn a_newcomer_whose_login_expires_while_it_waits_is_closed_as_it_is_admitted() {
+    let (mut world, old) = silent(|_| {});
+    world.falls_silent(old);
+    let new = world.tries("ann:1", "lobby");
+    world.advance(secs(1));
+    assert_eq!(world.close(old), Some((1000, "replaced".into())));
+    assert_eq!(world.close(new), Some((4202, "token_expired".into())));
+    let before = world.notices.len();
+    world.tick();
+    assert_eq!(world.notices[before..], [], "a second tick does nothing");
+}
+
+#[test]
 fn a_connection_that_answers_when_asked_is_kept() {
     let (mut world, old) = silent(|_| {});
     let new = world.tries("ann", "lobby");

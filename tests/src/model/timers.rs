@@ -29,21 +29,27 @@ impl Model {
         }
         self.enter(now, promised);
         self.tick_drain();
+        self.tick_expiries();
+        self.evict_the_silent();
+        while let Some((_, due, id)) = self.next_due().filter(|&(at, ..)| at <= self.live()) {
+            self.fire(due, id);
+        }
+        // Who waited for its admission may have waited for longer than its login lasts.
+        self.tick_expiries();
+        self.tick_questions();
+        self.tick_presence();
+        self.tick_held();
+        self.tick_histories();
+        self.ticked = self.now;
+    }
+
+    fn tick_expiries(&mut self) {
         while let Some((_, id)) = self.next_expiry().filter(|&(at, _)| at <= self.now) {
             if let Some(conn) = self.conn(id) {
                 conn.expires = None;
             }
             self.end(id, "token_expired", None);
         }
-        self.evict_the_silent();
-        while let Some((_, due, id)) = self.next_due().filter(|&(at, ..)| at <= self.live()) {
-            self.fire(due, id);
-        }
-        self.tick_questions();
-        self.tick_presence();
-        self.tick_held();
-        self.tick_histories();
-        self.ticked = self.now;
     }
 
     fn next_expiry(&self) -> Option<(Nanos, ConnectionId)> {

@@ -41,7 +41,7 @@ impl Switchboard {
         self.advance_clock(now);
         self.go_on_ending();
         self.tick_drain();
-        self.tick_expiries();
+        let expired = self.tick_expiries(ENDS);
         let now = self.liveness();
         let mut share = TIMERS;
         while share > 0
@@ -51,6 +51,8 @@ impl Switchboard {
             share = share.saturating_sub(weight);
             self.due(kind, id);
         }
+        // Of those whom a timer admits, logins may have expired while they waited.
+        self.tick_expiries(ENDS - expired);
         self.pings.end_beat();
         let now = self.liveness();
         self.pings
@@ -88,15 +90,19 @@ impl Switchboard {
         }
     }
 
-    fn tick_expiries(&mut self) {
+    /// Ends connections whose login has expired, at most so many. Returns how many.
+    fn tick_expiries(&mut self, most: usize) -> usize {
         let now = self.clock.now();
-        for _ in 0..ENDS {
+        let mut expired = 0;
+        while expired < most {
             let at = self.deadlines.next_expiry().unwrap_or(now);
             let Some(id) = self.deadlines.pop_expired(&mut self.connections, now) else {
                 break;
             };
             self.end_later(id, CloseReason::TokenExpired, |it| it.cause_of_expiry(at));
+            expired += 1;
         }
         self.settle();
+        expired
     }
 }
