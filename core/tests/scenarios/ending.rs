@@ -325,3 +325,40 @@ fn a_slow_member_is_closed_without_harm_to_the_broadcast_that_found_it() {
     world.advance(secs(10));
     assert_eq!(world.board.members("lobby").len(), 3);
 }
+
+#[test]
+fn what_a_writer_has_of_a_room_that_was_left_counts_as_dropped_where_an_end_flushes_others() {
+    let mut world = World::new();
+    let ann = world.connect("ann", "lobby");
+    world.says(ann, json!({"type": "subscribe", "channel": "news"}));
+    world.advance(millis(300));
+    world.forget();
+    let (id, now) = (world.id(ann), world.now);
+    for (room, text) in [("lobby", "first"), ("news", "second")] {
+        let sent = world
+            .board
+            .broadcast_raw(now, room, Frame::text(text), Exclude::NOBODY);
+        assert_eq!(sent.unwrap().accepted, 1);
+    }
+    let mut turn = WriteTurn::default();
+    world.board.take_turn(&mut turn, 1);
+    let taken = turn.job(0).expect("both").1.to_vec();
+    world.board.leave(now, id, "news").unwrap();
+    let reason = CloseReason::application(4_400).unwrap();
+    world.board.close(now, id, reason).unwrap();
+    // The socket takes the message of the room that was left by the end.
+    let first = Frame::text("first").len();
+    world.peer_mut(ann).receive(&taken[..first]);
+    turn.wrote(0, first);
+    world.board.report(now, &mut turn);
+    world.happens(ann, Event::Writable);
+    let frames = world.frames(ann);
+    assert_eq!(frames[0], Received::Text("first".into()));
+    assert!(!frames.contains(&Received::Text("second".into())));
+    assert_eq!(world.close(ann).unwrap().0, 4_400);
+    let dropped = world.stats().dropped;
+    assert_eq!(
+        dropped.into_iter().collect::<Vec<_>>(),
+        [("application", 1)]
+    );
+}

@@ -36,8 +36,10 @@ impl Log {
         }
         let memberships = 0..self.connections[id.slot as usize].rooms.len();
         self.flush(id.slot, memberships, markers);
+        // Of rooms that it left before.
+        let adrift = self.connections[id.slot as usize].adrift;
         self.leave_all(id);
-        self.connections[id.slot as usize].adrift = 0;
+        self.connections[id.slot as usize].adrift = adrift;
         self.order_flushed(id.slot, &[]);
     }
 
@@ -195,6 +197,20 @@ impl Log {
                 && found.writer != Writer::Writing
                 && !self.items.get(queue.own.head).is_some_and(http)
         })
+    }
+
+    /// Returns the stamps of what was flushed while a writer may have had it, in order: it is among the
+    /// connection's own frames.
+    pub(super) fn taken_and_flushed(&self, slot: u32) -> Vec<u64> {
+        let mut at = self.queues.of(&self.connections[slot as usize]).own.head;
+        let mut stamps = Vec::new();
+        while at != NONE {
+            let item = &self.items[at];
+            stamps.extend(self.origin(item).filter(|_| item.came == Came::Taken));
+            at = item.next;
+        }
+        stamps.sort_unstable();
+        stamps
     }
 
     /// Puts what waits for a connection that was flushed in order, without the messages that had

@@ -87,6 +87,11 @@ impl Log {
         // The stamps of what has gone out, for a connection that has left its rooms meanwhile.
         let mut gone = Vec::new();
         let flushed = self.connections[slot as usize].flushed;
+        let kept = if flushed {
+            self.taken_and_flushed(slot)
+        } else {
+            Vec::new()
+        };
         for step in steps {
             let end = step.end as usize;
             let done = end <= written;
@@ -104,7 +109,9 @@ impl Log {
                     if flushed {
                         gone.push(stamp);
                     }
-                    self.not_adrift(slot, room, step.message);
+                    if kept.binary_search(&stamp).is_err() {
+                        self.not_adrift(slot, room, step.message);
+                    }
                     match places.iter_mut().find(|place| place.0 == room) {
                         Some(place) => place.1 = position,
                         None => places.push((room, position)),
