@@ -26,6 +26,18 @@ enum From {
     Room(u64),
 }
 
+/// How a frame of which some is written is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Begun {
+    /// Only what remains of it, for this connection.
+    #[default]
+    Alone,
+    /// A message of a room, once for all members that have begun it.
+    Once,
+    /// In one of these ways, as the room was left before it was known that it has begun.
+    Unsure,
+}
+
 /// What waits.
 #[derive(Clone, Debug, Default)]
 pub struct Queue {
@@ -39,6 +51,8 @@ pub struct Queue {
     rest: Option<Item>,
     /// Bytes of it that are written.
     cut: usize,
+    /// How it is held.
+    begun: Begun,
     /// What a writer has taken.
     flight: Vec<(From, Item)>,
     /// Memberships that have ended, and whose messages go out all the same.
@@ -91,10 +105,31 @@ impl Queue {
         })
     }
 
-    /// Returns the bytes that remain of a frame that has begun.
+    fn begun(&self) -> Option<&Item> {
+        self.all().find(|item| self.has_begun(item))
+    }
+
+    /// Returns the bytes that remain of a frame that has begun, and that no other connection shares.
     pub fn rest_bytes(&self) -> usize {
-        let begun = self.all().filter(|item| self.has_begun(item));
-        begun.map(|item| item.len - self.cut).sum()
+        let begun = self.begun().filter(|_| self.begun == Begun::Alone);
+        begun.map_or(0, |item| item.len - self.cut)
+    }
+
+    /// Returns a frame that has begun and is held for others too, or may be, and the least bytes of it
+    /// that are held for all of them.
+    pub fn begun_by_many(&self) -> Option<(&Item, usize)> {
+        let item = self.begun()?;
+        match self.begun {
+            Begun::Alone => None,
+            Begun::Once => Some((item, item.len)),
+            Begun::Unsure => Some((item, item.len - self.cut)),
+        }
+    }
+
+    /// Returns the messages of rooms that were left to end, of which nothing is written.
+    pub fn flushed(&self) -> impl Iterator<Item = &Item> {
+        let own = self.own_items().filter(|item| item.of_room);
+        own.filter(|item| !self.has_begun(item))
     }
 
     /// Returns the bytes of which it is not certain whether, or how often, they are held.
@@ -102,9 +137,10 @@ impl Queue {
         let flight = self.flight.iter().map(|(_, item)| item);
         let rooms = self.rooms.iter().flat_map(|lag| &lag.items);
         let passed = flight.chain(rooms).filter(|item| item.excluded);
-        let flushed = self.own_items().filter(|item| item.of_room);
+        let begun = self.begun().filter(|item| item.of_room);
         passed
-            .chain(flushed)
+            .chain(self.flushed())
+            .chain(begun.filter(|_| self.begun != Begun::Once))
             .chain(self.adrift())
             .map(|item| item.len)
             .sum()
@@ -301,6 +337,14 @@ impl Queue {
                 done.extend(Some(item).filter(|item| !item.excluded));
             } else if left > 0 || from == From::Rest {
                 self.cut = if from == From::Rest { self.cut } else { 0 } + left;
+                self.begun = match from {
+                    From::Rest if left == 0 => self.begun,
+                    From::Room(stay) if self.rooms.iter().any(|lag| lag.stay == stay) => {
+                        Begun::Once
+                    }
+                    From::Room(_) => Begun::Unsure,
+                    _ => Begun::Alone,
+                };
                 self.rest = Some(item);
             } else {
                 back.push((from, item));

@@ -1,6 +1,6 @@
 //! Timers and deadlines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use switchboard_core::ConnectionId;
 
@@ -286,9 +286,19 @@ impl Model {
             return None;
         }
         let rests: usize = queues().map(Queue::rest_bytes).sum();
+        // A message of which some is written is held apart from its room, with what of it is to go out
+        // before an end.
+        let flushed = queues().flat_map(Queue::flushed);
+        let flushed: BTreeSet<_> = flushed.map(Item::identity).collect();
+        let mut begun = BTreeMap::new();
+        for (item, len) in queues().filter_map(Queue::begun_by_many) {
+            let most = begun.entry(item.identity()).or_insert(len);
+            *most = len.max(*most);
+        }
+        begun.retain(|frame, _| !flushed.contains(frame));
         let whole = queues().flat_map(Queue::whole);
         let frames: BTreeMap<_, _> = whole.map(|item| (item.identity(), item.len)).collect();
-        let least = frames.values().sum::<usize>() + rests;
+        let least = frames.values().chain(begun.values()).sum::<usize>() + rests;
         // What waits of a room that was left is held beside the room's log, in which a message stays
         // until the last member has passed it.
         let more = queues().map(Queue::uncertain_bytes).sum::<usize>();
