@@ -83,7 +83,7 @@ pub(super) struct Ending {
     pub(super) reason: Option<CloseReason>,
 }
 
-/// The page that is the response, or a refusal in its place.
+/// The page that is the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Page {
     /// The response is none.

@@ -296,30 +296,6 @@ fn pages_have_seats_of_their_own() {
     assert_eq!(asks_page(&mut world, sixth, HOME, ""), RequestOutcome::Page);
 }
 
-#[test]
-fn a_page_that_fails_keeps_its_seat_and_takes_none_of_a_handshake() {
-    let mut world = World::with(|config| config.limits.handshakes = 2);
-    let pages = [(); 2].map(|()| {
-        let from = world.new_address();
-        let client = world.arrives(from).unwrap();
-        world.keeps_its_side_open(client);
-        let answer = asks_page(&mut world, client, from, "");
-        assert_eq!(answer, RequestOutcome::Page);
-        client
-    });
-    for _ in 0..4 {
-        world.arrives_to_stay();
-    }
-    assert_eq!(world.stats().pending_handshakes, 4, "two are refused");
-    for page in pages {
-        world.happens(page, Event::HookFailed);
-        assert_eq!(world.told(page), (500, None));
-        assert_eq!(world.stats().pending_handshakes, 4);
-    }
-    world.advance(secs(1));
-    assert!(pages.iter().all(|&page| world.is_gone(page)));
-}
-
 /// A client that requested a page of 100 KiB and has read nothing of it.
 fn reader(world: &mut World) -> Client {
     let client = world.arrives(HOME).unwrap();

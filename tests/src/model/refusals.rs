@@ -19,8 +19,7 @@ impl Model {
             Phase::Arrived | Phase::Page => (false, None),
             _ => return,
         };
-        let lingers = |phase: &Phase| matches!(phase, Phase::Refused { seat: false, .. });
-        let lingering = self.count(|conn| lingers(&conn.phase));
+        let lingering = self.count(|conn| conn.phase == Phase::Refused { page: false });
         let crowded = 2 * lingering >= self.config.limits.handshakes.max(2);
         let http = |key| {
             matches!(
@@ -100,8 +99,7 @@ impl Model {
         });
         let deadline = self.live() + patience;
         let Some(conn) = self.conn(id) else { return };
-        let seat = conn.phase == Phase::Page;
-        conn.phase = Phase::Refused { page, seat };
+        conn.phase = Phase::Refused { page };
         conn.deadline = deadline;
         conn.hook = None;
         conn.claim = None;

@@ -457,10 +457,6 @@ impl World {
         if what == "handshakes_full" {
             self.probe(Probe::HandshakesFull);
         }
-        let refused = match self.links[l as usize].shadow.phase {
-            Phase::Page => Phase::PageRefused,
-            _ => Phase::Refused,
-        };
-        self.move_to(l, refused);
+        self.move_to(l, Phase::Refused);
     }
 }

@@ -368,14 +368,10 @@ impl Switchboard {
             timeouts.refusal
         };
         let deadline = self.liveness() + patience;
-        // Who asked for a page keeps its seat even if there is none: it has left the one of a handshake.
-        let connection = self.connections.get(id);
-        let seat = connection.map(|connection| connection.phase.seat());
-        let keeps = matches!(seat, Ok(Seat::Page));
         self.move_to(
             id,
             Phase::Refused(Ending {
-                page: if keeps { Page::Sent } else { Page::None },
+                page: if page { Page::Sent } else { Page::None },
                 ..Ending::default()
             }),
         );
