@@ -9,11 +9,7 @@
 //! known by the last compressed message that it got: it can inflate the next one of that context, and the
 //! first one of any other.
 
-use std::sync::Arc;
-
-use super::Frame;
-use super::form::{Form, Forms, More, Window};
-use super::header::{FIN, Opcode, RSV1};
+use super::form::Form;
 
 /// Messages of a context.
 const MESSAGES: u64 = 1 << BITS;
@@ -27,12 +23,12 @@ pub(crate) struct Place(u64);
 /// A message in its place.
 #[derive(Clone, Debug)]
 pub(super) struct InContext {
-    place: Place,
+    pub(super) place: Place,
     /// The beginning of the context that the room had before.
-    before: Place,
-    form: Form,
+    pub(super) before: Place,
+    pub(super) form: Form,
     /// Whether it is the form of those who keep no window, too.
-    by_itself: bool,
+    pub(super) by_itself: bool,
 }
 
 impl Place {
@@ -79,87 +75,10 @@ impl InContext {
 
     /// Returns whether who has come to a place can inflate it and is to get it: what comes next there; or
     /// the beginning of a context, unless that takes a room's place which begins them as often.
-    fn follows(&self, place: Place) -> bool {
+    pub(super) fn follows(&self, place: Place) -> bool {
         if self.place.is_first() {
             return place.beginning() <= self.before;
         }
         place.next() == Some(self.place)
-    }
-}
-
-impl Frame {
-    /// Returns this text message with a form that was compressed after others, up to this place. `before` is
-    /// the beginning of the context that the room had before.
-    pub(crate) fn with_context(self, place: Place, before: Place, deflated: &[u8]) -> Self {
-        let form = Form::encode(FIN | RSV1 | Opcode::Text as u8, [deflated]);
-        self.in_context(InContext {
-            place,
-            before,
-            form,
-            by_itself: false,
-        })
-    }
-
-    /// Returns this message as a context of its own, if it has a compressed form.
-    pub(crate) fn into_context(self, place: Place, before: Place) -> Self {
-        let Some(form) = self.0.deflated().cloned() else {
-            return self;
-        };
-        self.in_context(InContext {
-            place,
-            before,
-            form,
-            by_itself: true,
-        })
-    }
-
-    fn in_context(self, in_context: InContext) -> Self {
-        Self(Forms::More(Arc::new(More {
-            in_context: Some(in_context),
-            ..self.0.into_more()
-        })))
-    }
-
-    /// Returns the size on the wire of the form that was compressed after others, in bytes; 0 without one.
-    pub(crate) fn context_len(&self) -> usize {
-        match &self.0 {
-            Forms::More(more) => more.in_context.as_ref().map_or(0, |it| it.form.len()),
-            Forms::Plain(_) => 0,
-        }
-    }
-
-    /// Returns whether it is not to be compressed.
-    pub(crate) fn is_sealed(&self) -> bool {
-        matches!(&self.0, Forms::More(more) if more.sealed)
-    }
-
-    /// Returns the form that is for a connection, and the place to which it leads, if it does.
-    ///
-    /// Nothing that is compressed but the messages of its room goes to a connection that is in a context.
-    #[inline]
-    pub(crate) fn form_at(&self, window: Window, place: Place) -> (&Form, Place) {
-        match &self.0 {
-            Forms::Plain(plain) => (plain, Place::NONE),
-            Forms::More(more) if window.is_kept() => self.form_in_step(more, window, place),
-            Forms::More(_) => (self.form(window), Place::NONE),
-        }
-    }
-
-    fn form_in_step<'a>(
-        &'a self,
-        more: &'a More,
-        window: Window,
-        place: Place,
-    ) -> (&'a Form, Place) {
-        if let Some(in_context) = &more.in_context
-            && in_context.follows(place)
-            && window.takes(self.payload_len())
-        {
-            return (&in_context.form, in_context.place);
-        }
-        if place.is_none() {
-            return (self.form(window), Place::NONE);
-        }
-        (&more.plain, Place::NONE)
     }
 }

@@ -1,6 +1,7 @@
 //! Server frames, encoded once and shared between connections (RFC 6455, section 5.2).
 
 mod form;
+mod forms;
 mod header;
 mod in_step;
 
@@ -8,8 +9,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use self::form::Forms;
 pub(crate) use self::form::{Form, Window};
+use self::forms::Forms;
 pub(crate) use self::header::{CONTROL_PAYLOAD_MAX, Opcode, may_be_received};
 use self::header::{FIN, HEADER_MAX, may_be_sent};
 pub(crate) use self::in_step::Place;
