@@ -12,7 +12,9 @@ impl Driver {
         while turn.is_empty() && self.sys.wants_write() {
             // It does not tell the core the time.
             self.act_at(self.seen, |sys, _| sys.take_turn(&mut turn, 1));
-            self.settle()?;
+            if turn.is_empty() {
+                self.settle()?;
+            }
         }
         let Some((id, bytes)) = turn.job(0) else {
             self.nobody_waits()?;
@@ -36,6 +38,8 @@ impl Driver {
             model.taken(id, bytes, self.setup.family == Family::Health);
         }
         socket.held = Some(turn);
+        // Only now is it known that a writer holds these bytes.
+        self.settle()?;
         Ok(Some(id))
     }
 
