@@ -54,6 +54,8 @@ mod address;
 mod bucket;
 pub mod client;
 #[cfg(feature = "server")]
+mod close_reason;
+#[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod cluster;
 #[cfg(feature = "server")]
@@ -91,10 +93,10 @@ mod position;
 mod presence_info;
 pub mod protocol;
 #[cfg(feature = "server")]
-mod reason;
-#[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod recorder;
+#[cfg(feature = "server")]
+mod refused;
 #[cfg(feature = "server")]
 pub mod response;
 #[cfg(feature = "server")]
@@ -102,9 +104,13 @@ pub mod session;
 #[cfg(feature = "server")]
 mod switchboard;
 mod time;
+#[cfg(feature = "server")]
+mod token;
 
 #[cfg(feature = "server")]
 pub use address::{IpKey, client_address};
+#[cfg(feature = "server")]
+pub use close_reason::{ApplicationCode, BadCloseCode, CloseReason};
 #[cfg(feature = "server")]
 pub use cluster::{Order, WhenDown};
 #[cfg(feature = "server")]
@@ -120,10 +126,10 @@ pub use deflate::{Deflater, Inflated, Inflater, RoomMessage, Twin};
 #[cfg(feature = "server")]
 pub use denied::{Denied, Reason};
 #[cfg(feature = "server")]
-pub use frame::{BadCloseCode, CloseFrame, Frame};
+pub use frame::{CloseFrame, Frame};
 #[cfg(feature = "server")]
 pub use handshake::{
-    Endpoint, Handshake, HandshakeConfig, PerMessageDeflate, Request, Token, UpgradeRequest,
+    Endpoint, Handshake, HandshakeConfig, PerMessageDeflate, Request, UpgradeRequest,
 };
 #[cfg(feature = "server")]
 pub use id::{BadConnectionId, ConnectionId, StaleId};
@@ -136,9 +142,9 @@ pub use position::{BadPosition, JoinFrom, Position, Reach};
 #[cfg(feature = "server")]
 pub use presence_info::{BadPresenceInfo, PresenceInfo};
 #[cfg(feature = "server")]
-pub use reason::{ApplicationCode, BadRequest, CloseReason, Refused};
-#[cfg(feature = "server")]
 pub use recorder::Dump;
+#[cfg(feature = "server")]
+pub use refused::{BadRequest, Refused};
 #[cfg(feature = "server")]
 pub use session::{Admission, Data};
 #[cfg(feature = "server")]
@@ -152,3 +158,5 @@ pub use switchboard::{
 #[doc(hidden)]
 pub use switchboard::{Replay, Replayed, Unlike};
 pub use time::Time;
+#[cfg(feature = "server")]
+pub use token::Token;

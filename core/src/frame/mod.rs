@@ -14,6 +14,7 @@ use self::forms::Forms;
 pub(crate) use self::header::{CONTROL_PAYLOAD_MAX, Opcode, may_be_received};
 use self::header::{FIN, HEADER_MAX, may_be_sent};
 pub(crate) use self::in_step::Place;
+use crate::BadCloseCode;
 
 /// A complete, unmasked, unfragmented server frame: header and payload as sent on the wire.
 ///
@@ -33,18 +34,6 @@ pub struct CloseFrame<'a> {
     /// A human-readable reason of at most 123 bytes.
     pub reason: &'a str,
 }
-
-/// The error for a code that must not be sent in a Close frame (RFC 6455, section 7.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadCloseCode(pub u16);
-
-impl fmt::Display for BadCloseCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} must not be sent in a Close frame", self.0)
-    }
-}
-
-impl std::error::Error for BadCloseCode {}
 
 impl Frame {
     /// Creates a text message (RFC 6455, section 5.6).
