@@ -67,13 +67,17 @@ fn serve(
     raise_open_files();
     let listener = TcpListener::bind(listen)?;
     println!("listening on {}", listener.local_addr()?);
-    if let Builtin::Floor | Builtin::FloorPresence = which {
-        return floor::serve(&listener, ping, which == Builtin::FloorPresence);
+    if let Builtin::Floor | Builtin::FloorPresence | Builtin::FloorSpread = which {
+        let extras = floor::Extras {
+            presence: which == Builtin::FloorPresence,
+            beats: if which == Builtin::FloorSpread { 64 } else { 1 },
+        };
+        return floor::serve(&listener, ping, extras);
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match which {
-            Builtin::Floor | Builtin::FloorPresence => Ok(()),
+            Builtin::Floor | Builtin::FloorPresence | Builtin::FloorSpread => Ok(()),
             Builtin::Raw => raw::serve(listener, ping).await,
             Builtin::RawInAxum => raw::serve_in_axum(listener, ping).await,
             Builtin::Tungstenite => tungstenite::serve(listener, ping, redis).await,

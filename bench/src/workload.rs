@@ -259,6 +259,7 @@ impl Workload {
             Self::OneRoom | Self::Rooms100 => (1.05, true),
             Self::OneRoom16 => (0.60, true),
             Self::Rest => (1.10, true),
+            Self::Heartbeats => (1.20, true),
             Self::Storm => (1.15, true),
             Self::Recoveries => (15.0, false),
             Self::Bystander => (2_000.0, false),
@@ -283,9 +284,10 @@ impl Workload {
     }
 
     /// Returns whether a server is measured with this workload where none is named: recovery is ours
-    /// alone, and presence matters only where clients connect.
+    /// alone, presence matters only where clients connect, and the times of pings where nothing else is sent.
     pub(crate) fn is_usual_for(self, server: Server) -> bool {
         match self {
+            _ if server == Server::FloorSpread => self == Self::Heartbeats,
             Self::Storm => true,
             Self::Recoveries => server.recovers(),
             Self::Idle if server.compresses() => true,
@@ -296,9 +298,10 @@ impl Workload {
     }
 
     /// Returns the floor that a server is compared with.
-    pub(crate) const fn floor_of(self, server: Server) -> Server {
+    pub(crate) fn floor_of(self, server: Server) -> Server {
         match self {
             Self::Storm => server.floor_of_comers(),
+            Self::Heartbeats => server.floor_of_pings(),
             _ => Server::Floor,
         }
     }

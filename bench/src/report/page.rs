@@ -33,9 +33,10 @@ storm there are therefore `-bare`, Switchboard without presence, which is compar
 and `floor-presence`, which announces newcomers to each room every 250 ms, and with which
 Switchboard with presence is compared.
 
-Heartbeats: Switchboard spreads its pings over 64 beats of the interval. The floor, `ws` and Bun
-send all of them in one turn, and tokio-tungstenite and axum in the order of connects, so these wake
-up less often for the same number of pings.
+Heartbeats: Switchboard spreads its pings over 64 beats of the interval, and is compared with
+`floor-spread`, which does so too. The floor, `ws` and Bun send all of them in one turn, and
+tokio-tungstenite and axum in the order of connects, so these wake up less often for the same number
+of pings, and their clients' answers come in bursts.
 ";
 
 /// A higher load average means that other processes were running.

@@ -144,7 +144,7 @@ fn put_panel(out: &mut String, panel: &Panel, top: f64) {
         let (y, length) = (top + 26.0 + STEP * at as f64, (bar.value * scale).max(1.0));
         let (base, right, end) = (y + 12.0, LABEL - 8.0, LABEL + length + 6.0);
         let colour = match bar.server {
-            Server::Floor | Server::FloorPresence => "#9aa4ae",
+            Server::Floor | Server::FloorPresence | Server::FloorSpread => "#9aa4ae",
             server if server.is_ours() => "#0b6e99",
             _ => "#d99a4e",
         };

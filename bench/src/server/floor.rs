@@ -49,8 +49,17 @@ struct Floor {
     news: Option<VecDeque<(Instant, usize)>>,
 }
 
-/// Serves until an error; with `presence`, announces newcomers to their room.
-pub(crate) fn serve(listener: &TcpListener, ping: Duration, presence: bool) -> io::Result<()> {
+/// What a floor does beside the least.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extras {
+    /// Announces newcomers to their room.
+    pub(crate) presence: bool,
+    /// The number of parts of the interval over which pings are spread.
+    pub(crate) beats: u32,
+}
+
+/// Serves until an error.
+pub(crate) fn serve(listener: &TcpListener, ping: Duration, extras: Extras) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let mut floor = Floor {
         epoll: epoll::create(CreateFlags::CLOEXEC)?,
@@ -60,7 +69,7 @@ pub(crate) fn serve(listener: &TcpListener, ping: Duration, presence: bool) -> i
         users: Vec::new(),
         scratch: vec![0; SCRATCH],
         brought: Brought::default(),
-        news: presence.then(VecDeque::new),
+        news: extras.presence.then(VecDeque::new),
     };
     epoll::add(
         &floor.epoll,
@@ -68,7 +77,9 @@ pub(crate) fn serve(listener: &TcpListener, ping: Duration, presence: bool) -> i
         EventData::new_u64(LISTENER),
         EventFlags::IN,
     )?;
+    let ping = ping / extras.beats;
     let mut due = Instant::now() + ping;
+    let mut beats = (0..extras.beats as usize).cycle();
     let mut events = [MaybeUninit::<Event>::uninit(); 1024];
     loop {
         let news = floor.news.iter().flatten().next().map(|&(at, _)| at);
@@ -93,7 +104,9 @@ pub(crate) fn serve(listener: &TcpListener, ping: Duration, presence: bool) -> i
         floor.tell_news();
         if left.is_zero() && next == due {
             due += ping;
-            (0..floor.connections.len()).for_each(|index| floor.write(index, &PING));
+            let beat = beats.next().unwrap_or_default();
+            let connections = (beat..floor.connections.len()).step_by(extras.beats as usize);
+            connections.for_each(|index| floor.write(index, &PING));
         }
     }
 }

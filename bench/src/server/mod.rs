@@ -36,6 +36,8 @@ pub(crate) enum Server {
     Floor,
     /// The floor, with announcements of newcomers like Switchboard's presence
     FloorPresence,
+    /// The floor, with pings spread over the interval like Switchboard's
+    FloorSpread,
     /// The example `chat`: presence, limits and heartbeats on
     SwitchboardTokio,
     /// The example `chat-smol`: presence, limits and heartbeats on
@@ -72,9 +74,10 @@ pub(crate) enum Server {
 
 impl Server {
     /// The servers measured by default.
-    pub(crate) const USUAL: [Self; 14] = [
+    pub(crate) const USUAL: [Self; 15] = [
         Self::Floor,
         Self::FloorPresence,
+        Self::FloorSpread,
         Self::SwitchboardTokio,
         Self::SwitchboardSmol,
         Self::SwitchboardTokioBare,
@@ -124,7 +127,7 @@ impl Server {
 
     /// Returns whether it is a floor.
     pub(crate) const fn is_floor(self) -> bool {
-        matches!(self, Self::Floor | Self::FloorPresence)
+        matches!(self, Self::Floor | Self::FloorPresence | Self::FloorSpread)
     }
 
     /// Returns the floor that does the same work when clients connect.
@@ -135,6 +138,15 @@ impl Server {
             | Self::BaselineTokio
             | Self::BaselineSmol => Self::FloorPresence,
             _ => Self::Floor,
+        }
+    }
+
+    /// Returns the floor that sends its pings at the same times.
+    pub(crate) fn floor_of_pings(self) -> Self {
+        if self.is_ours() {
+            Self::FloorSpread
+        } else {
+            Self::Floor
         }
     }
 
@@ -156,6 +168,7 @@ impl fmt::Display for Server {
 pub(crate) enum Builtin {
     Floor,
     FloorPresence,
+    FloorSpread,
     Raw,
     RawInAxum,
     Tungstenite,
@@ -289,6 +302,7 @@ impl Place {
         let mut command = match server {
             Server::Floor => self.builtin(Builtin::Floor),
             Server::FloorPresence => self.builtin(Builtin::FloorPresence),
+            Server::FloorSpread => self.builtin(Builtin::FloorSpread),
             Server::SwitchboardTokio => chat(self.example("chat"), "on"),
             Server::SwitchboardTokioDeflate => {
                 let mut command = chat(self.example("chat"), "on");
