@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Client } from '../node/client.mjs';
 import { chat, echo } from '../node/server.mjs';
-import { until } from '../node/wait.mjs';
+import { readsAfterWhatItInflated, words } from './in_step.mjs';
 import { ChatPage, browser } from './pages.mjs';
 
 let chromium;
@@ -12,9 +12,6 @@ before(async () => {
   chromium = await browser();
 });
 after(() => chromium?.close());
-
-/** Words that compress well, and that no other number has. */
-const words = (number, length = 2_000) => `${number} ${'how now brown cow '.repeat(length / 18 + 1)}`.slice(0, length).trim();
 
 test('pages that inflate messages talk with one another and with a client that does not', async (t) => {
   const server = await chat(t, '--compress', 'on', '--rate', 0);
@@ -86,58 +83,6 @@ test('messages of any size come back as they were sent', async (t) => {
 });
 
 test('a page keeps what it has inflated, and reads short lines after it', async (t) => {
-  const server = await chat(t, '--compress', 'on', '--room-contexts', 4, '--rate', 0, '--origin', 'any', '--users', 'allow:9');
   const { page } = await ChatPage.blank(t, chromium);
-  const heard = await page.evaluateHandle((url) => {
-    const heard = { extensions: '', kinds: [], messages: [], closed: null };
-    const socket = new WebSocket(url, 'switchboard.v1.json');
-    heard.socket = socket;
-    socket.onopen = () => (heard.extensions = socket.extensions);
-    socket.onmessage = ({ data }) => {
-      const message = JSON.parse(data);
-      heard.kinds.push(message.type);
-      if (message.type === 'message') heard.messages.push([message.channel, message.seq, message.content]);
-    };
-    socket.onclose = ({ code }) => (heard.closed = code);
-    return heard;
-  }, `ws://${server.host}/ws/den?token=bob`);
-  const has = (what, value) => heard.evaluate((it, [what, value]) => it[what].flat().includes(value), [what, value]);
-  await until(() => has('kinds', 'subscribed'), 'the room');
-  assert.doesNotMatch(await heard.evaluate((it) => it.extensions), /server_no_context_takeover/);
-  const plain = await Client.as(server, 'cy', 'den');
-  plain.send({ type: 'subscribe', channel: 'attic' });
-  await plain.next({ type: 'subscribed', channel: 'attic' });
-  await heard.evaluate((it) => it.socket.send('{"type":"subscribe","channel":"attic"}'));
-  await until(() => heard.evaluate((it) => it.kinds.filter((kind) => kind === 'subscribed').length === 2), 'both rooms');
-  const expected = [];
-  const counts = { den: 0, attic: 0 };
-  const say = (channel, content) => {
-    counts[channel] += 1;
-    expected.push([channel, counts[channel], content]);
-    plain.send({ type: 'message', channel, content });
-  };
-  for (let number = 1; number <= 300; number += 1) {
-    say('den', `line ${number}: the ${number % 7}. build is done, who looks at it?`);
-    // Of another room, which is plain, and longer ones.
-    if (number % 9 === 0) say('attic', `line ${number} of another room`);
-    if (number % 70 === 0) say('den', words(number, 3_000));
-    // Its own, which the page does not get.
-    if (number % 100 === 0) {
-      await until(() => heard.evaluate((it, count) => it.messages.length === count, expected.length), 'all so far');
-      const own = { type: 'message', channel: 'den', content: `own ${number}` };
-      await heard.evaluate((it, text) => it.socket.send(text), JSON.stringify(own));
-      await plain.next({ type: 'message', content: own.content });
-      counts.den += 1;
-    }
-  }
-  await until(() => heard.evaluate((it, count) => it.closed !== null || it.messages.length === count, expected.length), 'all messages');
-  const got = await heard.evaluate((it) => [it.closed, it.messages]);
-  assert.equal(got[0], null);
-  const of = (channel, messages) => messages.filter(([its]) => its === channel);
-  for (const channel of ['den', 'attic']) assert.deepEqual(of(channel, got[1]), of(channel, expected));
-  const { contexts, bytes_out: sent } = await server.stats();
-  // All but the page's own lines went to it alone.
-  assert.ok(sent < contexts.bytes_in * 0.7, `${sent} of ${contexts.bytes_in}`);
-  assert.ok(contexts.messages >= 300, JSON.stringify(contexts));
-  assert.ok(contexts.bytes_out < contexts.bytes_in * 0.45, JSON.stringify(contexts));
+  await readsAfterWhatItInflated(t, page);
 });
