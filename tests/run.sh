@@ -6,7 +6,7 @@
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into the node_modules of
 # tests/clients, tests/clients/environments, client-ts and its examples, Python packages and promtool into
-# tests/.cache, chromium and redis-server with apt-get. Ends with one line per part and its time; the exit
+# tests/.cache, chromium, firefox-esr and redis-server with apt-get. Ends with one line per part and its time; the exit
 # code is not 0 if any failed.
 set -u -o pipefail
 # rustup would install a toolchain that is only asked for.
@@ -388,6 +388,16 @@ find_chromium() {
   fi
 }
 
+# Another real browser: Debian's firefox-esr, or the one that FIREFOX names.
+find_firefox() {
+  if [ -z "${FIREFOX-}" ]; then
+    FIREFOX=$(command -v firefox-esr || command -v firefox) ||
+      { apt_get firefox-esr && FIREFOX=$(command -v firefox-esr); } ||
+      { echo "firefox-esr is missing: install it, or name another Firefox by FIREFOX"; return 1; }
+    export FIREFOX
+  fi
+}
+
 # The TypeScript client under faults of its network, clock, host and page, in Node and in Chromium.
 faults() {
   find_chromium && install_node_packages &&
@@ -395,9 +405,9 @@ faults() {
       tests/clients/faults/*.test.mjs
 }
 
-# The chat page, and the TypeScript client without WebSockets.
+# The chat page, and the TypeScript client without WebSockets, in Chromium; what Firefox inflates.
 browser() {
-  find_chromium && install_node_packages && install_client_packages && npm --prefix client-ts run build &&
+  find_chromium && find_firefox && install_node_packages && install_client_packages && npm --prefix client-ts run build &&
     with_servers "$1" "$2" node --test --test-reporter=spec --test-timeout=300000 \
       tests/clients/browser/*.test.mjs
 }
@@ -491,7 +501,7 @@ javascript() {
   part client "TypeScript client against its vectors and chat" typescript_client chat echo
   part environments "The TypeScript client in Node, Bun, Deno, Jest, Hermes and workers" environments chat echo
   part react "The examples with React, built by Vite and Next, in Chromium" react_examples chat echo
-  part browser "The chat page in Chromium" browser chat echo
+  part browser "The chat page in Chromium, and compression in Firefox" browser chat echo
   part faults "The TypeScript client under faults, in Node and Chromium" faults chat echo
   part newcomer "A newcomer: cargo new, the README's axum program, two clients" newcomer
   part newcomer "The README's bots, with the client alone, against chat" bots
