@@ -105,13 +105,21 @@ pub(crate) fn serve(listener: &TcpListener, ping: Duration, extras: Extras) -> i
         if left.is_zero() && next == due {
             due += ping;
             let beat = beats.next().unwrap_or_default();
-            let connections = (beat..floor.connections.len()).step_by(extras.beats as usize);
-            connections.for_each(|index| floor.write(index, &PING));
+            for index in (beat..floor.connections.len()).step_by(extras.beats as usize) {
+                if floor.is_upgraded(index) {
+                    floor.write(index, &PING);
+                }
+            }
         }
     }
 }
 
 impl Floor {
+    fn is_upgraded(&self, index: usize) -> bool {
+        let connection = self.connections[index].as_ref();
+        connection.is_some_and(|connection| connection.room != NOBODY)
+    }
+
     fn accept(&mut self, listener: &TcpListener) -> io::Result<()> {
         loop {
             match accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC) {
