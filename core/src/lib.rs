@@ -112,7 +112,7 @@ pub use address::{IpKey, client_address};
 #[cfg(feature = "server")]
 pub use close_reason::{ApplicationCode, BadCloseCode, CloseReason};
 #[cfg(feature = "server")]
-pub use cluster::{Order, WhenDown};
+pub use cluster::{ClusterStats, Order, WhenDown};
 #[cfg(feature = "server")]
 pub use config::{
     Clustering, Compression, Config, ConfigError, Direct, FlightRecorder, Health, HealthPing,

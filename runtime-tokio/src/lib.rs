@@ -166,7 +166,9 @@ pub use self::rt::{Executor, Tokio};
 pub use switchboard_core::operations;
 #[cfg(feature = "server")]
 #[doc(inline)]
-pub use switchboard_core::protocol::{BadContent, Content, ErrorCode, Json, ServerMessage};
+pub use switchboard_core::protocol::{
+    BadContent, Content, ErrorCode, Json, RequestId, ServerMessage, Timestamp,
+};
 #[cfg(feature = "server")]
 #[doc(inline)]
 pub use switchboard_core::response::{PageResponse, accept_key};
@@ -174,14 +176,15 @@ pub use switchboard_core::response::{PageResponse, accept_key};
 #[doc(inline)]
 pub use switchboard_core::{
     Admission, ApplicationCode, BadCloseCode, BadConnectionId, BadName, BadOrigin, BadPosition,
-    BadPresenceInfo, BadRequest, Buckets, CloseReason, ClusterReport, Clustering, CompressedStats,
-    Compression, Config, ConfigError, ConnectionId, ContextStats, Denied, Direct, DrainReport,
-    Endpoint, Excerpt, Exclude, Frame, Health, HealthPing, History, HistoryStats, Identity,
-    Inconsistency, InflatedStats, JoinError, JoinFrom, Keep, Limits, Notice, Order, Origins,
-    PerMessageDeflate, PingResult, Position, Presence, PresenceInfo, Quantiles, Rate, Rates, Reach,
-    Reason, Receipt, Recoveries, Refusal, Refused, Request, RoomHistory, RoomMessage, RoomPresence,
-    RoomRule, Rooms, SendError, SlowPolicy, StaleId, Stats, Stored, Timeouts, Token, Tokens,
-    UserPolicy, UserReport, WhenDown, Wire, check_user,
+    BadPresenceInfo, BadRequest, Buckets, CloseReason, ClusterReport, ClusterStats, Clustering,
+    CompressedStats, Compression, Config, ConfigError, ConnectionId, ContextStats, Denied, Direct,
+    DrainReport, Dump, Endpoint, Excerpt, Exclude, FlightRecorder, Frame, Health, HealthPing,
+    History, HistoryStats, Identity, Inconsistency, InflatedStats, JoinError, JoinFrom, Keep,
+    Limits, Notice, Order, Origins, PerMessageDeflate, PingResult, Position, Presence,
+    PresenceInfo, Quantiles, Rate, Rates, Reach, Reason, Receipt, Recoveries, Refusal, Refused,
+    Request, RoomHistory, RoomMessage, RoomPresence, RoomRule, Rooms, SendError, SlowPolicy,
+    StaleId, Stats, Stored, Timeouts, Token, Tokens, UserPolicy, UserReport, WhenDown, Wire,
+    check_user,
 };
 #[cfg(feature = "server")]
 #[doc(inline)]

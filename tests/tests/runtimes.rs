@@ -49,3 +49,21 @@ fn a_hub_runs_on_the_runtime_that_its_stream_belongs_to() {
     });
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
 }
+
+#[test]
+fn both_crates_have_the_types_of_what_a_hub_is_configured_with_and_returns() {
+    let config = Config {
+        recorder: switchboard_tokio::FlightRecorder { bytes: 1 << 20 },
+        ..Config::default()
+    };
+    let hub = Hub::new(config, Nothing).expect("a good configuration");
+    let dump: Option<switchboard_tokio::Dump> = hub.dump();
+    assert!(dump.is_some());
+    let cluster: Option<switchboard_tokio::ClusterStats> = hub.cluster_stats();
+    assert!(cluster.is_none());
+
+    let recorder = switchboard_smol::FlightRecorder::default();
+    assert_eq!(recorder, Config::default().recorder);
+    let _: Option<switchboard_smol::Dump> = hub.dump();
+    let _: Option<switchboard_smol::ClusterStats> = hub.cluster_stats();
+}

@@ -1,10 +1,10 @@
 //! Methods of [`Hub`] whose answers come from other nodes of a cluster.
 
 use futures_channel::oneshot;
-use switchboard_core::cluster::ClusterStats;
 use switchboard_core::protocol::Content;
 use switchboard_core::{
-    CloseReason, Exclude, Frame, Position, Publishing, RoomMessage, SendError, UserReport,
+    CloseReason, ClusterStats, Exclude, Frame, Position, Publishing, RoomMessage, SendError,
+    UserReport,
 };
 
 use super::handle::Hub;
