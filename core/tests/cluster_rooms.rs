@@ -253,6 +253,30 @@ fn a_number_that_the_log_does_not_have_is_of_no_node() {
 }
 
 #[test]
+fn a_message_is_answered_though_its_number_went_to_one_of_no_node() {
+    let (mut cluster, lobby) = in_the_lobby();
+    let channel = Channel::Room(Arc::clone(&lobby));
+    let terms = RoomTerms::default();
+    let ticket = cluster.publish(NOW, &lobby, terms, b"hi"[..].into());
+    let ticket = ticket.expect("a place in the outbox");
+    outputs(&mut cluster);
+    cluster.pushed(NOW, &channel, b"1\tM\t8\te1\tghost-0\t3\nforged", None);
+    outputs(&mut cluster);
+    // Where the answer comes first, the message is known to be in the log when it arrives.
+    let answer = Answer::Append {
+        epoch: "e1".into(),
+        fates: vec![Appended::Numbered(8)],
+    };
+    cluster.answered(NOW, vec![Ok(answer)]);
+    cluster.pushed(NOW, &channel, b"1\tM\t8\te1\ta-0\t1\nhi", None);
+    let fate = Fate::Numbered("e1".into(), 8);
+    assert_eq!(outputs(&mut cluster), [Output::Published { ticket, fate }]);
+    // Again: there is nothing left to answer.
+    cluster.pushed(NOW, &channel, b"1\tM\t8\te1\ta-0\t1\nhi", None);
+    assert_eq!(outputs(&mut cluster), []);
+}
+
+#[test]
 fn an_epoch_that_began_after_the_answer_is_read_too() {
     let (mut cluster, lobby) = (connected(), Arc::from("lobby"));
     cluster.enter(NOW, &lobby, RoomTerms::default());

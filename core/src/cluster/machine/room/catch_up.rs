@@ -43,6 +43,8 @@ impl Room {
             && **known == *epoch
         {
             if entry.seq <= *seq {
+                let known = Arc::clone(known);
+                self.came_too_late(&known, &entry, cx);
                 return false;
             }
             if entry.seq - *seq == 1 {
@@ -53,6 +55,17 @@ impl Room {
         self.buffer.push(epoch, entry);
         self.read_again();
         true
+    }
+
+    /// A message arrived whose number members have had already. It may be one of this node, if what they had
+    /// was of no node; the log has it all the same.
+    fn came_too_late(&mut self, epoch: &Arc<str>, entry: &Entry, cx: &mut Context<'_>) {
+        if entry.node == *cx.node
+            && let Some(ticket) = self.outbox.came_round(entry.own)
+        {
+            let fate = Fate::Numbered(Arc::clone(epoch), entry.seq);
+            cx.tell(Output::Published { ticket, fate });
+        }
     }
 
     /// The answer to a probe. Returns whether the log has to be read: what was published before it was
