@@ -9,7 +9,7 @@
 //!            └─▶ Refused ──────────────────────────────┘   (from each state before Open)
 //! ```
 //! A connection holds a handshake seat in every state before `Open` and in `Refused`, but from
-//! `Page` on a seat for pages instead.
+//! `Page` on a seat for pages instead, even if the page fails.
 
 use super::pending::Pending;
 use crate::CloseReason;
@@ -83,15 +83,18 @@ pub(super) struct Ending {
     pub(super) reason: Option<CloseReason>,
 }
 
-/// The page that is the response.
+/// What the response has to do with a page. A connection keeps its seat while this changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Page {
-    /// The response is none.
+    /// The response is no page, and none was being made.
     #[default]
     None,
-    /// Part of it is unsent.
+    /// The response is a page of which part is unsent.
     Unsent,
+    /// The response is a page that has been sent.
     Sent,
+    /// The response is a refusal, because the page could not be made.
+    Failed,
 }
 
 /// Whether the connect has been charged to an address.

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use switchboard_core::{
-    BadRequest, Endpoint, Event, Handshake, HandshakeConfig, Identity, Rate, Refusal, Refused,
-    Request, RequestOutcome,
+    BadRequest, Endpoint, Event, Handshake, HandshakeConfig, Identity, Posted, Rate, Refusal,
+    Refused, Request, RequestOutcome,
 };
 
 use crate::world::{Client, World, millis, secs};
@@ -22,18 +22,18 @@ fn crowded(change: impl FnOnce(&mut switchboard_core::Config)) -> World {
     })
 }
 
-fn page(world: &World, from: IpAddr, headers: &str) -> Request {
+/// Parses a request like a driver.
+fn parse(world: &World, from: IpAddr, text: &str) -> Request {
     let mut handshake = Handshake::new(Arc::new(HandshakeConfig {
         endpoint: Endpoint::default(),
         pages: true,
         json: true,
         compression: false,
         room_contexts: false,
-        sse: None,
+        sse: world.board.config().sse.clone(),
         name_bytes: 128,
         tokens: switchboard_core::Tokens::default(),
     }));
-    let text = format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
     let request = handshake.receive(text.as_bytes()).unwrap();
     let mut request = request.unwrap();
     request.set_peer(world.board.client_address(from, &request));
@@ -41,7 +41,8 @@ fn page(world: &World, from: IpAddr, headers: &str) -> Request {
 }
 
 fn asks_page(world: &mut World, client: Client, from: IpAddr, headers: &str) -> RequestOutcome {
-    let request = page(world, from, headers);
+    let text = format!("GET /healthz HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+    let request = parse(world, from, &text);
     let answer = world.board.request(world.now, world.id(client), &request);
     world.flush();
     answer.unwrap()
@@ -294,6 +295,77 @@ fn pages_have_seats_of_their_own() {
     assert!(world.is_gone(pages[0]) && world.is_open(ann));
     let sixth = world.arrives(HOME).unwrap();
     assert_eq!(asks_page(&mut world, sixth, HOME, ""), RequestOutcome::Page);
+}
+
+#[test]
+fn a_page_that_fails_keeps_its_seat_and_takes_none_of_a_handshake() {
+    let mut world = World::with(|config| config.limits.handshakes = 2);
+    let pages = [(); 2].map(|()| {
+        let from = world.new_address();
+        let client = world.arrives(from).unwrap();
+        world.keeps_its_side_open(client);
+        let answer = asks_page(&mut world, client, from, "");
+        assert_eq!(answer, RequestOutcome::Page);
+        client
+    });
+    for _ in 0..4 {
+        world.arrives_to_stay();
+    }
+    assert_eq!(world.stats().pending_handshakes, 4, "two are refused");
+    for page in pages {
+        world.happens(page, Event::HookFailed);
+        assert_eq!(world.told(page), (500, None));
+        assert_eq!(world.stats().pending_handshakes, 4);
+    }
+    world.advance(secs(1));
+    assert!(pages.iter().all(|&page| world.is_gone(page)));
+}
+
+/// Posts to an event stream that is not there.
+fn posts(world: &mut World, client: Client, from: IpAddr, messages: Result<(), BadRequest>) {
+    let text = "POST /sse/gone HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n";
+    let request = parse(world, from, text);
+    let messages = messages.map(|()| vec![Posted::Text("{}".into())]);
+    let id = world.id(client);
+    world.board.post(world.now, id, &request, messages).unwrap();
+    world.flush();
+}
+
+#[test]
+fn the_answer_to_a_post_has_the_seat_of_a_page_and_its_refusal_that_of_a_handshake() {
+    let mut world = World::with(|config| {
+        config.limits.handshakes = 2;
+        config.sse = Some("/sse".into());
+    });
+    let lingers = |world: &mut World, messages| {
+        let from = world.new_address();
+        let client = world.arrives(from).unwrap();
+        world.keeps_its_side_open(client);
+        posts(world, client, from, messages);
+        (
+            client,
+            world.told(client).0,
+            world.stats().pending_handshakes,
+        )
+    };
+    let bad = BadRequest::BodyTooLarge;
+    let (refused, status, handshakes) = lingers(&mut world, Err(bad));
+    assert_eq!((status, handshakes), (413, 1));
+    let answered = [(); 2].map(|()| {
+        let (client, status, handshakes) = lingers(&mut world, Ok(()));
+        assert_eq!((status, handshakes), (404, 1));
+        client
+    });
+    let (last, status, handshakes) = lingers(&mut world, Ok(()));
+    assert_eq!(
+        (status, handshakes),
+        (503, 2),
+        "all seats of pages are taken"
+    );
+    world.advance(secs(5));
+    let all = [refused, last].into_iter().chain(answered);
+    assert!(all.into_iter().all(|client| world.is_gone(client)));
+    assert_eq!(world.stats().pending_handshakes, 0);
 }
 
 /// A client that requested a page of 100 KiB and has read nothing of it.

@@ -220,7 +220,7 @@ impl Model {
         conn.writing = false;
         conn.blocked = written < taken;
         let (done, left) = conn.queue.wrote(written);
-        let page = conn.phase == (Phase::Refused { page: true });
+        let page = matches!(conn.phase, Phase::Refused { page: true, .. });
         if written > 0 || conn.stalled_from.is_none() {
             conn.stalled_from = Some(live);
         }

@@ -60,8 +60,8 @@ pub enum Phase {
     },
     /// Its first message must authenticate it.
     AwaitingAuth { lobby: Option<String> },
-    /// It was refused, or got a page.
-    Refused { page: bool },
+    /// It was refused, or got a `page`. It has the `seat` of a page if it asked for one.
+    Refused { page: bool, seat: bool },
     /// It is admitted.
     Open,
     /// It was admitted and is ending.
@@ -408,7 +408,7 @@ impl Model {
 
     /// Counts connections that wait for a page or read one.
     pub fn pages(&self) -> usize {
-        self.count(|conn| matches!(conn.phase, Phase::Page | Phase::Refused { page: true }))
+        self.count(|conn| matches!(conn.phase, Phase::Page | Phase::Refused { seat: true, .. }))
     }
 
     /// Counts connections that hold a handshake seat.

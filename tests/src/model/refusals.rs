@@ -19,7 +19,8 @@ impl Model {
             Phase::Arrived | Phase::Page => (false, None),
             _ => return,
         };
-        let lingering = self.count(|conn| conn.phase == Phase::Refused { page: false });
+        let lingers = |phase: &Phase| matches!(phase, Phase::Refused { seat: false, .. });
+        let lingering = self.count(|conn| lingers(&conn.phase));
         let crowded = 2 * lingering >= self.config.limits.handshakes.max(2);
         let http = |key| {
             matches!(
@@ -99,7 +100,8 @@ impl Model {
         });
         let deadline = self.live() + patience;
         let Some(conn) = self.conn(id) else { return };
-        conn.phase = Phase::Refused { page };
+        let seat = conn.phase == Phase::Page;
+        conn.phase = Phase::Refused { page, seat };
         conn.deadline = deadline;
         conn.hook = None;
         conn.claim = None;

@@ -317,7 +317,7 @@ fn due(conn: &Conn, write_stall: Nanos) -> Option<(Nanos, Due)> {
         Phase::AwaitingAuth { .. } if conn.awaits_first_message() => {
             Some((conn.deadline, Due::Auth))
         }
-        Phase::Refused { page: true } if !conn.queue.is_empty() => {
+        Phase::Refused { page: true, .. } if !conn.queue.is_empty() => {
             let stalled = conn.stalled_from.unwrap_or(Nanos::MAX - write_stall) + write_stall;
             Some((conn.deadline.min(stalled), Due::Linger))
         }

@@ -457,6 +457,10 @@ impl World {
         if what == "handshakes_full" {
             self.probe(Probe::HandshakesFull);
         }
-        self.move_to(l, Phase::Refused);
+        let refused = match self.links[l as usize].shadow.phase {
+            Phase::Page => Phase::PageRefused,
+            _ => Phase::Refused,
+        };
+        self.move_to(l, refused);
     }
 }

@@ -207,7 +207,7 @@ impl World {
             return self.fail(39, format!("the code {code} was refused"));
         };
         let phase = self.links[l as usize].shadow.phase;
-        if phase < Phase::Open && phase != Phase::Refused {
+        if phase < Phase::Open && !phase.is_refused() {
             // A connection in admission is not yet the application's.
             return;
         }

@@ -187,8 +187,8 @@ impl World {
         let stood_still = self.frozen - shadow.frozen_then;
         let timeouts = &self.plan.config.timeouts;
         let timeout = match shadow.phase {
-            Phase::Refused => timeouts.refusal,
-            _ => timeouts.close,
+            Phase::Closing => timeouts.close,
+            _ => timeouts.refusal,
         };
         let hurried =
             stood_still > 0 && u128::from(age.saturating_sub(stood_still)) < timeout.as_nanos();
@@ -198,7 +198,7 @@ impl World {
         let silent = matches!(shadow.closed, Some("heartbeat_timeout" | "eof" | "reset"));
         let told = link.output.is_over();
         let phase = shadow.phase;
-        if phase == Phase::Closing || phase == Phase::Refused {
+        if phase == Phase::Closing || phase.is_refused() {
             if told && timed && !hindered {
                 self.probe(if phase == Phase::Closing {
                     Probe::CloseTimedOut
@@ -214,7 +214,7 @@ impl World {
                 self.probe(Probe::ClosingCrowded);
             }
         }
-        let decided = matches!(phase, Phase::Closing | Phase::Refused);
+        let decided = phase == Phase::Closing || phase.is_refused();
         let excused = told || silent || hindered || pressed || hurried;
         self.check(29, !decided || excused, || {
             format!("link {l}: dropped in {phase:?} without a Close frame or response")

@@ -47,9 +47,17 @@ pub(super) enum Phase {
     Authenticating,
     AwaitingAuth,
     Refused,
+    /// Refused in place of a page, whose seat it keeps.
+    PageRefused,
     Open,
     Closing,
     Gone,
+}
+
+impl Phase {
+    pub(super) const fn is_refused(self) -> bool {
+        matches!(self, Self::Refused | Self::PageRefused)
+    }
 }
 
 /// The code in a Close frame; `None` for one without a body.

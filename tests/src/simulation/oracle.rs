@@ -105,7 +105,7 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Oracle {
     pub(super) open: usize,
-    counts: [usize; 8],
+    counts: [usize; 9],
     pub(super) users: BTreeMap<Arc<str>, Vec<u32>>,
     pub(super) rooms: Vec<Room>,
     pub(super) addresses: BTreeMap<u32, Address>,
@@ -161,7 +161,7 @@ impl Oracle {
             .collect();
         Self {
             open: 0,
-            counts: [0; 8],
+            counts: [0; 9],
             users: BTreeMap::new(),
             rooms,
             addresses: BTreeMap::new(),
@@ -201,7 +201,7 @@ impl Oracle {
 
     /// Counts the connections that hold a page seat.
     pub(super) fn pages(&self) -> usize {
-        self.count(Phase::Page)
+        self.count(Phase::Page) + self.count(Phase::PageRefused)
     }
 
     pub(super) fn active_rooms(&self) -> usize {
@@ -352,7 +352,7 @@ impl World {
             let most = match shadow.phase {
                 _ if shadow.claim.is_some() => Duration::from_secs(1),
                 Phase::Arrived => timeouts.handshake,
-                Phase::Refused => timeouts.refusal,
+                Phase::Refused | Phase::PageRefused => timeouts.refusal,
                 Phase::Closing => timeouts.close,
                 Phase::Authenticating => timeouts.hook,
                 // A hook for the login, then one for the lobby.

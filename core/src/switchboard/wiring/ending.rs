@@ -352,7 +352,7 @@ impl Switchboard {
 
     /// Sends a Close frame, then lingers.
     pub(super) fn refuse_upgraded(&mut self, id: ConnectionId, frame: Option<Frame>) {
-        self.linger(id, false);
+        self.linger(id, Page::None);
         self.arm(id, Kind::Linger);
         if let Some(frame) = frame {
             self.push_last(id, frame);
@@ -360,18 +360,17 @@ impl Switchboard {
         self.finish(id);
     }
 
-    pub(super) fn linger(&mut self, id: ConnectionId, page: bool) {
+    pub(super) fn linger(&mut self, id: ConnectionId, page: Page) {
         let timeouts = &self.config.timeouts;
-        let patience = if page {
-            timeouts.close
-        } else {
-            timeouts.refusal
+        let patience = match page {
+            Page::Unsent | Page::Sent => timeouts.close,
+            Page::None | Page::Failed => timeouts.refusal,
         };
         let deadline = self.liveness() + patience;
         self.move_to(
             id,
             Phase::Refused(Ending {
-                page: if page { Page::Sent } else { Page::None },
+                page,
                 ..Ending::default()
             }),
         );

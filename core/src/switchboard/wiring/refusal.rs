@@ -81,8 +81,8 @@ impl Switchboard {
     }
 
     /// Sends an HTTP response, then lingers.
-    pub(super) fn finish_http(&mut self, id: ConnectionId, mut response: Vec<u8>, page: bool) {
-        if !page {
+    pub(super) fn finish_http(&mut self, id: ConnectionId, mut response: Vec<u8>, is_page: bool) {
+        if !is_page {
             if let Some(date) = self.date() {
                 response = response::dated(response, date);
             }
@@ -92,14 +92,18 @@ impl Switchboard {
         let seconds = response.len().div_ceil(PAGE_PACE) as u64;
         let latest =
             self.liveness() + self.config.timeouts.write_stall + Duration::from_secs(seconds);
+        let page = match self.connections.get(id).map(|found| &found.phase) {
+            _ if is_page && response.is_empty() => Page::Sent,
+            _ if is_page => Page::Unsent,
+            Ok(Phase::Page) => Page::Failed,
+            _ => Page::None,
+        };
         self.linger(id, page);
-        let (unsent, now) = (page && !response.is_empty(), self.liveness());
+        let now = self.liveness();
         self.push_response(id, Frame::raw(response));
-        if unsent
+        if page == Page::Unsent
             && let Ok(connection) = self.connections.get_mut(id)
-            && let Some(ending) = connection.ending()
         {
-            ending.page = Page::Unsent;
             connection.stalled_from = now;
             connection.deadline = latest;
             self.arm(id, Kind::WriteStall);
