@@ -21,7 +21,8 @@ use crate::protocol::Content;
 pub struct Body<'a> {
     /// Who sent it: a user, or whom the application names.
     pub sender: Option<Cow<'a, str>>,
-    /// The connection that sent it and does not get it, on the node that sent it.
+    /// The connection that sent it and does not get it, on the node that sent it. Not where the session is
+    /// known, which says the same everywhere.
     pub connection: Option<&'a str>,
     /// The session of the client that sent it, which does not get it when it recovers.
     pub session: Option<&'a str>,

@@ -6,6 +6,7 @@ use super::Clustered;
 use crate::cluster::{
     Channel, ClusterNotice, Entry, Fate, Output, PositionKind, Question, RecallTicket, Ticket,
 };
+use crate::switchboard::Arrived;
 use crate::{Position, SendError, Switchboard, Time, UserReport};
 
 impl Clustered {
@@ -48,12 +49,18 @@ impl Clustered {
             Output::Deliver {
                 room,
                 seq,
+                node,
                 body,
                 ticket,
-                ..
             } => {
                 let post = ticket.and_then(|ticket| self.posts.remove(&ticket));
-                let receipt = board.deliver(now, &room, seq, &body, post);
+                let arrived = Arrived {
+                    seq,
+                    body: &body,
+                    is_own: node == *self.cluster.node(),
+                    post,
+                };
+                let receipt = board.deliver(now, &room, arrived);
                 if let Some(post) = post {
                     self.outcome = Some((post, Ok(receipt)));
                 }

@@ -51,7 +51,7 @@ pub use self::log::Turn as WriteTurn;
 pub use self::posts::Posted;
 pub use self::recipients::{Exclude, Receipt};
 pub(crate) use self::relay::ClusterRequest;
-pub(crate) use self::wiring::word_of;
+pub(crate) use self::wiring::{Arrived, word_of};
 pub use self::wiring::{
     ClusterReport, CompressedStats, ContextStats, Event, Excerpt, HistoryStats, Identity,
     InflatedStats, Publishing, Question, ReadMode, Replay, Replayed, RequestOutcome, Stats, Stored,

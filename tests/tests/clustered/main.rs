@@ -4,6 +4,7 @@
 mod coming_back;
 mod directs;
 mod event_streams;
+mod exclusion;
 mod held_seats;
 mod node;
 mod pair;

@@ -312,6 +312,20 @@ impl Node {
         self.requests(redis, user, &head)
     }
 
+    /// A user comes to the room whose client names no session.
+    pub(crate) fn comes_without_session(
+        &mut self,
+        redis: &mut SimRedis,
+        user: &str,
+    ) -> ConnectionId {
+        let head = format!(
+            "GET /ws/{ROOM} HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\n\
+             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        self.requests(redis, user, &head)
+    }
+
     /// A user opens an event stream in the room. The session is named as the user.
     pub(crate) fn opens_stream(&mut self, redis: &mut SimRedis, user: &str) -> ConnectionId {
         let head = format!("GET /sse/{ROOM}?session={user} HTTP/1.1\r\nHost: chat.example\r\n\r\n");
@@ -445,6 +459,37 @@ impl Node {
         self.sends(redis, id, &message);
     }
 
+    /// A client sends a message to the room, which it does not get itself.
+    pub(crate) fn says_to_others(
+        &mut self,
+        redis: &mut SimRedis,
+        id: ConnectionId,
+        (content, request): (&str, u64),
+    ) {
+        let message = json!({
+            "type": "message", "channel": ROOM, "content": content, "id": request,
+        });
+        self.sends(redis, id, &message);
+    }
+
+    /// The application sends a message to the room, which a connection does not get.
+    pub(crate) fn broadcasts_not_for(
+        &mut self,
+        redis: &mut SimRedis,
+        content: &str,
+        id: ConnectionId,
+    ) {
+        let content = json!(content).to_string();
+        let content = Content::parse(&content).expect("JSON");
+        let exclude = Exclude {
+            connections: &[id],
+            users: &[],
+        };
+        let sent = self.board.broadcast(self.now, ROOM, content, None, exclude);
+        assert!(sent.is_ok_and(|receipt| receipt.forwarded));
+        self.runs(redis);
+    }
+
     /// A client sends a message to a user.
     pub(crate) fn sends_to_user(&mut self, redis: &mut SimRedis, id: ConnectionId, user: &str) {
         let message = json!({"type": "direct", "to": user, "content": "hi", "id": 1});
@@ -454,6 +499,12 @@ impl Node {
     /// A client wants to enter a room.
     pub(crate) fn enters(&mut self, redis: &mut SimRedis, id: ConnectionId, room: &str) {
         let message = json!({"type": "subscribe", "channel": room});
+        self.sends(redis, id, &message);
+    }
+
+    /// A client leaves the room.
+    pub(crate) fn exits(&mut self, redis: &mut SimRedis, id: ConnectionId) {
+        let message = json!({"type": "unsubscribe", "channel": ROOM});
         self.sends(redis, id, &message);
     }
 

@@ -76,6 +76,7 @@ mod users;
 mod values;
 
 pub(crate) use self::elsewhere::word_of;
+pub(crate) use self::relaying::Arrived;
 
 pub use self::admission::Identity;
 pub use self::arrival::RequestOutcome;

@@ -33,6 +33,19 @@ pub(super) struct Numbered<'a> {
     pub(super) restored: bool,
     /// What the history is to know.
     pub(super) origin: Origin,
+    /// The connection that sent it and does not get it, as the node says it where that was.
+    pub(super) connection: Option<&'a str>,
+}
+
+/// A message of the cluster's log whose turn it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Arrived<'a> {
+    pub(crate) seq: u64,
+    pub(crate) body: &'a RoomBody,
+    /// This node has sent it.
+    pub(crate) is_own: bool,
+    /// Its number as a post, if it was sent here and its sender waits.
+    pub(crate) post: Option<u64>,
 }
 
 impl Switchboard {
@@ -143,10 +156,16 @@ impl Switchboard {
         let (session, request) = (hex(origin.session), hex(origin.request));
         let sessions = origin.not_for.iter().flat_map(|list| list.iter());
         let sessions: Vec<String> = sessions.copied().filter_map(hex).collect();
+        // Whoever has no session is known here only, and only as long as the connection lasts.
+        let connection = post
+            .sender
+            .filter(|id| origin.session == 0 && post.exclude.contains(id));
+        let connection = connection.map(|id| id.to_string());
         let body = Body {
             sender: draft.sender.map(Into::into),
             session: session.as_deref(),
             request: request.as_deref(),
+            connection: connection.as_deref(),
             excluded_users: excluded_users.to_vec(),
             excluded_sessions: sessions.iter().map(String::as_str).collect(),
             key,
@@ -171,21 +190,15 @@ impl Switchboard {
         Ok(number)
     }
 
-    /// Delivers a message to the members of a room, under its number. `number` is that of the post if it was
-    /// sent here. Returns what became of it.
-    pub(crate) fn deliver(
-        &mut self,
-        now: Time,
-        name: &Arc<str>,
-        seq: u64,
-        body: &RoomBody,
-        number: Option<u64>,
-    ) -> Receipt {
+    /// Delivers a message to the members of a room, under its number. Returns what became of it.
+    pub(crate) fn deliver(&mut self, now: Time, name: &Arc<str>, arrived: Arrived<'_>) -> Receipt {
         self.enter_to_send(now);
+        let seq = arrived.seq;
         let Some(relay) = &mut self.relay else {
             return Receipt::default();
         };
-        let post = number.and_then(|number| Some((number, relay.posts.remove(&number)?)));
+        let post = arrived.post;
+        let post = post.and_then(|number| Some((number, relay.posts.remove(&number)?)));
         let mut at = Position::nowhere();
         if let Some(room) = relay.rooms.get_mut(name)
             && let Some(position) = &mut room.position
@@ -195,26 +208,9 @@ impl Switchboard {
         }
         let mut receipt = Receipt::default();
         if let Some(key) = self.rooms.find(name) {
-            let ahead = self
-                .those_ahead(name, seq, seq)
-                .into_iter()
-                .map(|(id, _)| id);
-            let exclude = post
-                .iter()
-                .flat_map(|(_, post)| post.exclude.iter().copied());
-            let exclude: Vec<ConnectionId> = exclude.chain(ahead).collect();
-            let sent = self.numbered(name, seq, body);
-            match sent {
-                Some(numbered) => {
-                    let exclude = Exclude {
-                        connections: &exclude,
-                        users: &numbered.users,
-                    };
-                    let to = excluded(&self.connections, &self.users, exclude);
-                    receipt = self.deliver_frame(key, seq, numbered, &to);
-                }
-                None => self.numbers_lost(key, (seq, seq), true),
-            }
+            let exclude = post.iter().flat_map(|(_, post)| post.exclude.iter());
+            let exclude = exclude.copied().collect();
+            receipt = self.deliver_to_members(key, arrived, exclude);
         }
         receipt.seq = Some(seq);
         if let Some((number, post)) = post {
@@ -222,6 +218,65 @@ impl Switchboard {
         }
         self.bound_dormant_rooms();
         receipt
+    }
+
+    /// Delivers a message to the members of a room here. Those in `exclude` know why they do not get it.
+    fn deliver_to_members(
+        &mut self,
+        key: u32,
+        Arrived {
+            seq, body, is_own, ..
+        }: Arrived<'_>,
+        mut exclude: Vec<ConnectionId>,
+    ) -> Receipt {
+        let name = self.room_name(key);
+        let ahead = self.those_ahead(&name, seq, seq).into_iter();
+        exclude.extend(ahead.map(|(id, _)| id));
+        let Some(numbered) = self.numbered(&name, seq, body) else {
+            self.numbers_lost(key, (seq, seq), true);
+            return Receipt::default();
+        };
+        let unaware = self.those_from_before(key, &numbered, is_own);
+        let unaware: Vec<ConnectionId> = unaware.filter(|id| !exclude.contains(id)).collect();
+        exclude.extend(&unaware);
+        let to = Exclude {
+            connections: &exclude,
+            users: &numbered.users,
+        };
+        let to = excluded(&self.connections, &self.users, to);
+        let receipt = self.deliver_frame(key, seq, numbered, &to);
+        if !unaware.is_empty() {
+            let (channel, from, to) = (&name, seq, seq);
+            let skip = ServerMessage::Skip { channel, from, to };
+            let epoch = self.rooms.epoch(key).as_str().into();
+            let at = Position { epoch, seq };
+            self.tell_members(key, &skip, Some(&at), |id| unaware.contains(&id));
+        }
+        receipt
+    }
+
+    /// Returns the members of a room here who do not get a message because of what they were when it was
+    /// sent: its sender has come back through another connection, or has stayed while the room returned to
+    /// an earlier epoch; or they were excluded through another connection.
+    fn those_from_before(
+        &self,
+        key: u32,
+        numbered: &Numbered<'_>,
+        is_own: bool,
+    ) -> impl Iterator<Item = ConnectionId> {
+        // Who comes back to values gets them all, own ones as well.
+        let by_key = self.log.keeps_latest(self.rooms.at(key).log);
+        let origin = (!by_key).then_some(&numbered.origin).into_iter();
+        let sessions = origin.flat_map(|origin| {
+            let not_for = origin.not_for.iter().flat_map(|list| list.iter());
+            not_for.chain([&origin.session])
+        });
+        let slots = sessions.filter_map(|&it| self.users.in_session(&self.connections, it));
+        let ids = slots.map(|slot| self.connections.id_at(slot));
+        let connection = numbered.connection.filter(|_| is_own && !by_key);
+        let connection = connection.and_then(ConnectionId::parse);
+        ids.chain(connection)
+            .filter(move |&id| self.is_member(id, key))
     }
 
     pub(super) fn deliver_frame(
@@ -309,6 +364,7 @@ impl Switchboard {
             key,
             kind,
             users: body.excluded_users,
+            connection: body.connection,
             restored: body.only_if_absent,
             origin,
         })
