@@ -109,6 +109,8 @@ impl World {
     pub(super) fn broker_takes(&mut self, w: u32, sent: Sent) {
         let wire = &self.wires[w as usize];
         let (link, is_astray) = (wire.link, wire.is_astray);
+        // What is left in a socket that the server has closed is not read, whoever is there now.
+        let link = link.filter(|&link| self.broker.of(is_astray).is_connected(link));
         match (sent, link) {
             (Sent::Hello, _) => self.broker_accepts(w),
             (Sent::Subscribe(channels), Some(link)) => {
