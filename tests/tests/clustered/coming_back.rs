@@ -211,6 +211,15 @@ fn who_came_to_a_node_on_its_own_while_it_reads_for_another_gets_what_it_missed_
 }
 
 #[test]
+fn what_somebody_missed_is_asked_for_again_where_the_broker_has_refused_to_say_it() {
+    let (mut it, bob) = on_its_own(1);
+    it.other.asks_for_what_was_missed(&mut it.redis);
+    it.other.is_refused(&mut it.redis);
+    let told = ["cluster", "at 1 null", "2 \"second\"", "3 \"third\""];
+    assert_eq!(it.other.told(bob), told);
+}
+
+#[test]
 fn who_came_to_a_node_on_its_own_from_ahead_gets_nothing_twice_once_that_is_back() {
     let (mut it, bob) = on_its_own(3);
     it.other.connects_anew(&mut it.redis);

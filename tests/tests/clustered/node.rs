@@ -188,8 +188,8 @@ impl Node {
     /// is asked for that somebody has missed something of. Then the link is slow.
     pub(crate) fn asks_for_what_was_missed(&mut self, redis: &mut SimRedis) {
         (self.is_cut_off, self.is_slow) = (false, true);
-        let is_range = |it: &Command| matches!(it, Command::Range(_));
-        while !self.commands.iter().flatten().any(is_range) {
+        let reads = |it: &Command| matches!(it, Command::Range(_) | Command::Values(_));
+        while !self.commands.iter().flatten().any(reads) {
             if let Some(commands) = self.commands.take() {
                 let answers = commands.iter().map(|it| redis.apply(it)).collect();
                 let board = &mut self.board;
@@ -204,6 +204,14 @@ impl Node {
     /// From now on only answers arrive through the link, until there is another one.
     pub(crate) fn goes_deaf(&mut self) {
         self.is_deaf = true;
+    }
+
+    /// What is on its way is refused, and another link comes about.
+    pub(crate) fn is_refused(&mut self, redis: &mut SimRedis) {
+        redis.flush_scripts();
+        self.becomes_quick(redis);
+        redis.load_scripts();
+        self.passes(redis, Duration::from_millis(500));
     }
 
     /// From now on nothing is written to clients, until the node writes again.

@@ -137,6 +137,24 @@ fn a_node_that_missed_more_than_the_log_has_gives_its_members_the_present_values
 }
 
 #[test]
+fn values_are_asked_for_again_where_the_broker_has_refused_to_say_them() {
+    let mut it = pair();
+    it.sets("a", "1");
+    let (bob, told) = it.comes("bob");
+    assert_eq!(told, ["at 1 latest", "1 a 1"]);
+    it.other.is_cut_off(&mut it.redis);
+    for value in 0..150 {
+        it.sets("c", &value.to_string());
+    }
+    it.other.asks_for_what_was_missed(&mut it.redis);
+    it.other.is_refused(&mut it.redis);
+    let told = it.other.told_of_keys(bob);
+    assert_eq!(told, ["at 151 latest", "1 a 1", "151 c 149"]);
+    it.sets("c", "2");
+    assert_eq!(it.other.told_of_keys(bob), ["152 c 2"]);
+}
+
+#[test]
 fn a_node_that_missed_a_little_gives_its_members_just_that() {
     let mut it = pair();
     it.sets("a", "1");

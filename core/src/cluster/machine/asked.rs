@@ -47,6 +47,16 @@ pub(super) enum Asked {
 }
 
 impl Asked {
+    /// Returns a copy where nothing else knows what was asked: that has to be asked again if there was no
+    /// answer. Rooms, claims and the lease know for themselves what a lost connection has left open.
+    pub(super) fn remembered_here(&self) -> Option<Self> {
+        match self {
+            Self::Question(question) => Some(Self::Question(*question)),
+            Self::Recall(ticket) => Some(Self::Recall(*ticket)),
+            _ => None,
+        }
+    }
+
     pub(super) fn room(&self) -> Option<&Arc<str>> {
         match self {
             Self::Ping

@@ -79,21 +79,26 @@ impl Cluster {
     /// The pipeline was answered, one answer for each command.
     pub fn answered(&mut self, now: Time, answers: Vec<Done>) {
         self.check_lease(now);
-        let asked = std::mem::take(&mut self.asked);
-        if asked.len() != answers.len() || !self.link.is_up() {
+        if self.asked.len() != answers.len() || !self.link.is_up() {
             self.hang_up(now);
             return;
         }
+        let asked = std::mem::take(&mut self.asked);
         // What stands behind a failure in the pipeline was carried out all the same.
         let mut failed = false;
         for (asked, answer) in asked.into_iter().zip(answers) {
-            failed |= match answer {
+            let unanswered = asked.remembered_here();
+            let has_failed = match answer {
                 Ok(answer) => self.answer(now, asked, answer).is_err(),
                 Err(failure) => {
                     self.failed_with(failure);
                     true
                 }
             };
+            if has_failed {
+                self.asked.extend(unanswered);
+            }
+            failed |= has_failed;
         }
         if failed {
             self.hang_up(now);
