@@ -46,7 +46,6 @@ impl Log {
                     position,
                     ..
                 },
-            place,
             ..
         }) = last
         else {
@@ -74,7 +73,6 @@ impl Log {
         if again || !job.all || self.published != turn.stamp || self.queues.has_some(connection) {
             self.touch_if_behind(slot);
         }
-        self.move_to(slot, place);
         plain.written.messages += job.steps.len() as u64;
         plain.written.bytes += job.len() as u64;
         match &mut plain.group {

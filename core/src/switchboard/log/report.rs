@@ -19,6 +19,9 @@ impl Log {
     pub(in crate::switchboard) fn report<'a>(&mut self, turn: &'a mut Turn) -> &'a [Outcome] {
         let mut outcomes = std::mem::take(&mut turn.outcomes);
         let mut plain = Plain::default();
+        if !turn.led.is_empty() {
+            self.move_in_contexts(turn);
+        }
         for job in &turn.jobs {
             let id = job.id();
             if self.report_plain(job, turn, &mut plain) {
@@ -70,11 +73,9 @@ impl Log {
             && self.connections[slot as usize].adrift == 0
             && let Some(&Step {
                 source: Source::Room { room, position, .. },
-                place,
                 ..
             }) = steps.last()
         {
-            self.move_to(slot, place);
             // No step but the last needs to be looked at.
             outcome.messages = steps.len() as u32;
             self.land(slot, room, position);
@@ -98,8 +99,6 @@ impl Log {
             if !done && start >= written {
                 break;
             }
-            // What has begun is going to be finished.
-            self.move_to(slot, step.place);
             match step.source {
                 Source::Room {
                     room,

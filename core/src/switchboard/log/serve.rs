@@ -41,8 +41,6 @@ struct Gather {
     /// What the connection can inflate, and after what.
     window: Window,
     place: Place,
-    /// Where the steps lead.
-    led: Place,
     /// Whether frames are written as events.
     events: bool,
     /// Whether nothing more fits.
@@ -65,12 +63,10 @@ impl Gather {
             return self.add_event(turn, frame, step, None);
         }
         let (form, place) = frame.form_at(self.window, self.place);
-        let (before, led) = (self.place, self.led);
-        self.place = before.moved(place);
-        self.led = led.moved(place);
         let added = self.add_form(turn, form, 0, step);
-        if !added {
-            (self.place, self.led) = (before, led);
+        if added {
+            self.place = self.place.moved(place);
+            turn.note_place(place);
         }
         added
     }
@@ -100,7 +96,6 @@ impl Gather {
             end: (used + bytes) as u32,
             message,
             source,
-            place: self.led,
         });
         true
     }
@@ -128,7 +123,6 @@ impl Gather {
             end: used as u32,
             message,
             source,
-            place: self.led,
         });
         true
     }
@@ -144,7 +138,6 @@ impl Log {
             lent: None,
             window: self.connections[slot as usize].window,
             place: self.place(slot),
-            led: Place::NONE,
             events: self.connections[slot as usize].events,
             full: false,
             urgent: 0,
@@ -300,7 +293,6 @@ impl Log {
                 end: gather.used(turn) as u32,
                 message: false,
                 source,
-                place: gather.led,
             });
             behind.moved = true;
         }
@@ -366,7 +358,6 @@ impl Log {
                 end: gather.used(turn) as u32,
                 message: false,
                 source: after,
-                place: gather.led,
             }),
         }
         behind.at = at;

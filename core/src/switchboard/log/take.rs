@@ -157,14 +157,10 @@ impl Log {
         if !alone {
             return self.serve(slot, turn, markers);
         }
-        let window = match connection.window {
-            window if window.is_kept() => (window, self.place(slot)),
-            window => (window, Place::NONE),
-        };
         let known = turn.stretches[first..]
             .iter()
-            .position(|it| it.from == from && it.window.is_none_or(|its| its == window));
-        let known = known.map_or_else(|| self.stretch(key, (from, window), turn), |at| first + at);
+            .position(|it| it.from == from && (it.window.is_none() || self.is_for(it, slot)));
+        let known = known.map_or_else(|| self.stretch(key, (from, slot), turn), |at| first + at);
         let stretch = &turn.stretches[known];
         let (to, steps) = (stretch.to, stretch.steps.clone());
         let taken = steps.len() as u32;
@@ -190,17 +186,32 @@ impl Log {
         room.note_taken(at);
     }
 
-    /// Collects what members get that stand at `from`, are not special and have this window and place.
-    fn stretch(&self, key: u32, (from, window): (u64, (Window, Place)), turn: &mut Turn) -> usize {
+    /// Returns whether a stretch is in the form that a connection gets.
+    #[inline(never)]
+    fn is_for(&self, stretch: &Stretch, slot: u32) -> bool {
+        stretch.window == Some(self.window_and_place(slot))
+    }
+
+    /// Returns what a connection can inflate, and if it keeps that, the place to which it has come.
+    fn window_and_place(&self, slot: u32) -> (Window, Place) {
+        match self.connections[slot as usize].window {
+            window if window.is_kept() => (window, self.place(slot)),
+            window => (window, Place::NONE),
+        }
+    }
+
+    /// Collects what a member gets that stands at `from` and is not special, and others like it.
+    fn stretch(&self, key: u32, (from, slot): (u64, u32), turn: &mut Turn) -> usize {
+        let (window, begins) = self.window_and_place(slot);
         let room = &self.rooms[key];
         let (start, steps) = (turn.buffer.len(), turn.steps.len() as u32);
         let mut at = room.locate(from);
         let mut to = from;
         let mut lent = None;
         let mut has_forms = false;
-        let (mut place, mut led) = (window.1, Place::NONE);
+        let mut place = begins;
         while let Some(entry) = room.ring.get(at) {
-            let (form, to_place) = entry.frame.form_at(window.0, place);
+            let (form, to_place) = entry.frame.form_at(window, place);
             let large = form.len() >= LENT_FROM;
             let used = turn.buffer.len() - start;
             has_forms |= entry.frame.has_forms();
@@ -217,7 +228,6 @@ impl Log {
             } else {
                 turn.buffer.extend_from_slice(form.as_bytes());
             }
-            led = led.moved(to_place);
             place = place.moved(to_place);
             at = room.landing(at + 1);
             to = room.position(at);
@@ -229,8 +239,8 @@ impl Log {
                     position: to,
                     stamp: entry.stamp,
                 },
-                place: led,
             });
+            turn.note_place(to_place);
             if large {
                 break;
             }
@@ -241,7 +251,7 @@ impl Log {
             bytes: start..turn.buffer.len(),
             steps: steps..turn.steps.len() as u32,
             lent,
-            window: has_forms.then_some(window),
+            window: has_forms.then_some((window, begins)),
             all: at == room.ring.len(),
         });
         turn.stretches.len() - 1

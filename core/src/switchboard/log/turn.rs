@@ -40,8 +40,6 @@ pub(super) struct Step {
     /// Whether a message has gone out by it.
     pub(super) message: bool,
     pub(super) source: Source,
-    /// Where this step and those before it lead, if there is a message in a context among them.
-    pub(super) place: Place,
 }
 
 /// The bytes of a job.
@@ -175,6 +173,8 @@ pub struct Turn {
     pub(super) jobs: Vec<Job>,
     pub(super) steps: Vec<Step>,
     pub(super) stretches: Vec<Stretch>,
+    /// The steps that are messages in a context, and where each leads. In order.
+    pub(super) led: Vec<(u32, Place)>,
     pub(super) outcomes: Vec<Outcome>,
     /// The count of published messages when it was taken.
     pub(super) stamp: u64,
@@ -286,11 +286,39 @@ impl Turn {
         }
     }
 
+    /// Notes that the last step leads to a place, if it does.
+    #[inline]
+    pub(super) fn note_place(&mut self, place: Place) {
+        if !place.is_none() {
+            self.led.push((self.steps.len() as u32 - 1, place));
+        }
+    }
+
+    /// Returns where the steps of a job lead that have begun to be written, if there is a message in a
+    /// context among them.
+    pub(super) fn place_of(&self, job: &Job) -> Option<Place> {
+        let first = job.steps.start;
+        let after = self.led.partition_point(|&(step, _)| step < job.steps.end);
+        let led = self.led[..after].iter().rev();
+        let mut led = led.take_while(|&&(step, _)| step >= first);
+        // What has begun is going to be finished.
+        let has_begun = |step: u32| {
+            let start = match step {
+                _ if step == first => 0,
+                _ => self.steps[step as usize - 1].end as usize,
+            };
+            start < job.written
+        };
+        led.find(|&&(step, _)| has_begun(step))
+            .map(|&(_, place)| place)
+    }
+
     pub(super) fn clear(&mut self) {
         self.buffer.clear();
         self.jobs.clear();
         self.steps.clear();
         self.stretches.clear();
+        self.led.clear();
         self.outcomes.clear();
         self.plain = Mark::default();
     }

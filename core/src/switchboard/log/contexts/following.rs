@@ -9,6 +9,8 @@ use crate::frame::Place;
 use crate::switchboard::arena::NONE;
 use crate::switchboard::counters::Ratio;
 use crate::switchboard::log::Log;
+use crate::switchboard::log::connection::{Connection, Writer};
+use crate::switchboard::log::turn::Turn;
 
 impl Log {
     /// Returns the number of rooms that have a compressor, and what was compressed in contexts.
@@ -25,11 +27,15 @@ impl Log {
         place.copied().unwrap_or(Place::NONE)
     }
 
-    /// Notes that a connection has got what leads to a place.
-    #[inline]
-    pub(in crate::switchboard::log) fn move_to(&mut self, slot: u32, place: Place) {
-        if !place.is_none() {
-            self.set_place(slot, place);
+    /// Notes where the connections of a turn have come to.
+    pub(in crate::switchboard::log) fn move_in_contexts(&mut self, turn: &Turn) {
+        for job in &turn.jobs {
+            let is_writing = |it: &Connection| it.writer == Writer::Writing;
+            if self.connection(job.id()).is_some_and(is_writing)
+                && let Some(place) = turn.place_of(job)
+            {
+                self.set_place(job.id().slot, place);
+            }
         }
     }
 
