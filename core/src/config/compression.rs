@@ -26,8 +26,8 @@ pub struct Compression {
     pub level: u8,
     /// Bytes of content from which on a message to a room is compressed (512). Shorter ones gain little.
     pub from_bytes: usize,
-    /// Rooms at a time whose messages are compressed one after another, too, at most 1 024 (0): those in
-    /// which most is sent. Each takes some 200 KiB.
+    /// Rooms at a time whose messages below [`from_bytes`](Self::from_bytes) are compressed one after another,
+    /// at most 1 024 (0): those in which most is sent. Each takes some 200 KiB.
     ///
     /// What was said before comes again in the messages of a room, so that also short ones become smaller.
     /// It is for clients that offer to keep what they have inflated (context takeover by the server), and

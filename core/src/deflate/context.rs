@@ -9,7 +9,8 @@ use super::TAIL;
 /// The window in bits: as large as what a room needs for a number of short messages, and no larger than
 /// that of clients which ask for a small one.
 pub(crate) const CONTEXT_BITS: u8 = 12;
-/// The longest message, in bytes. A longer one gains little by those before it, and takes time.
+/// The longest message, in bytes: it is compressed while the lock of a node is held. A longer one gains little
+/// by those before it, and is compressed by itself.
 pub(crate) const CONTEXT_MESSAGE: usize = 1 << 10;
 const _: () = assert!(CONTEXT_MESSAGE < 1 << CONTEXT_BITS);
 /// The fastest level: what comes again in the messages of a room is found by it, too.

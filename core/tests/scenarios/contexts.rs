@@ -200,6 +200,71 @@ fn a_long_message_is_a_context_of_its_own() {
 }
 
 #[test]
+fn a_message_is_compressed_once_at_most() {
+    let mut world = World::with(contexts);
+    let keeping = world.connect_keeping("ann", "lobby");
+    let single = world.connect_inflating("bob", "lobby", 15);
+    for client in [keeping, single] {
+        world.frames(client);
+    }
+    // Long enough to be compressed by itself, and short enough for a context.
+    let long = format!("{:?}", "many words ".repeat(60));
+    for _ in 0..20 {
+        world.publishes("lobby", &long, Exclude::NOBODY);
+    }
+    let (_, in_context, ..) = world.contexts();
+    assert_eq!(in_context, 0);
+    assert_eq!(world.board.stats(world.now).compressed.messages, 20);
+    assert_eq!(world.inflated_by(keeping), 20);
+    assert_eq!(world.inflated_by(single), 20);
+    let expected = world.frames(single);
+    assert_eq!(expected.len(), 20);
+    assert_eq!(world.frames(keeping), expected);
+}
+
+#[test]
+fn what_nobody_in_step_gets_is_not_compressed() {
+    let mut world = World::with(contexts);
+    let [ann, bob] = ["ann", "bob"].map(|name| world.connect_keeping(name, "lobby"));
+    let plain = world.connect("plain", "lobby");
+    let both = [ann, bob].map(|client| world.id(client));
+    for number in 0..5 {
+        let exclude = Exclude {
+            connections: &both,
+            users: &[],
+        };
+        world.publishes("lobby", &line(number), exclude);
+    }
+    // Nor has the room a compressor, which another may need.
+    assert_eq!(world.contexts(), (0, 0, 0, 0));
+    // Bob stays in step while Ann is told what he has said: it is not in the context.
+    let say = |world: &mut World, by, number| {
+        let exclude = Exclude {
+            connections: &[by],
+            users: &[],
+        };
+        world.publishes("lobby", &line(number), exclude);
+    };
+    for number in 0..2 {
+        say(&mut world, both[0], 2 * number);
+        say(&mut world, both[1], 2 * number + 1);
+    }
+    assert_eq!(world.contexts().1, 2);
+    assert_eq!(world.inflated_by(bob), 2);
+    assert_eq!(world.inflated_by(ann), 0);
+    for number in 4..400 {
+        say(&mut world, both[number % 2], number);
+    }
+    let inflated = world.inflated_by(ann) + world.inflated_by(bob);
+    assert_eq!(world.contexts().1, inflated as u64 + 2);
+    assert!(inflated > 150, "{inflated} of 396");
+    let messages = |world: &mut World, client| world.messages_of(client, "message").len();
+    assert_eq!(messages(&mut world, ann), 200);
+    assert_eq!(messages(&mut world, bob), 200);
+    assert_eq!(messages(&mut world, plain), 405);
+}
+
+#[test]
 fn a_member_of_several_rooms_is_in_step_with_one_of_them() {
     let mut world = World::with(contexts);
     let client = world.connect_keeping("ann", "lobby");

@@ -123,11 +123,18 @@ impl Default for RoomContext {
 impl RoomContext {
     /// Moves on to the next message, which these followers do not get. Returns its place, which is the
     /// first of a new context where none is left in this one, or `begin` says so.
-    fn advance(&mut self, excluded: &[u32], begin: bool, contexts: &mut Contexts) -> Place {
+    ///
+    /// Returns `None` if none of those in step gets it. Then they stay in step, as it is not compressed.
+    fn advance(&mut self, excluded: &[u32], begin: bool, contexts: &mut Contexts) -> Option<Place> {
         let spared = excluded.iter().filter(|slot| self.outside.contains(slot));
-        self.plain += self.unlisted + (self.outside.len() - spared.count()) as u64;
-        let begins = begin || self.begins || self.plain > BEGINNING * u64::from(self.followers);
+        let outside = self.unlisted + (self.outside.len() - spared.count()) as u64;
+        self.plain += outside;
+        let followers = u64::from(self.followers);
+        let begins = begin || self.begins || self.plain > BEGINNING * followers;
         let next = self.place.next().filter(|_| !begins);
+        if next.is_some() && outside + excluded.len() as u64 >= followers {
+            return None;
+        }
         self.place = next.unwrap_or_else(|| {
             self.outside.clear();
             (self.unlisted, self.plain) = (0, 0);
@@ -137,7 +144,7 @@ impl RoomContext {
         for &slot in excluded {
             self.note_outside(slot);
         }
-        self.place
+        Some(self.place)
     }
 
     /// Notes that a follower is not in step. The list is short, so that forgetting it takes no time.

@@ -69,21 +69,29 @@ impl Log {
         }
     }
 
-    /// Compresses a message that is about to be appended to a room after those before it. Where it is long,
-    /// it becomes a context of its own, if it is compressed already.
+    /// Compresses a message that is about to be appended to a room after those before it, if one that is in
+    /// step gets it. One that is compressed already becomes a context of its own: no message is compressed
+    /// twice.
     pub(in crate::switchboard::log) fn put_in_context(
         &mut self,
         key: u32,
         frame: Frame,
         excluded: &[u32],
     ) -> Frame {
-        let is_short = frame.payload_len() <= CONTEXT_MESSAGE;
-        if frame.is_sealed() || !(is_short || frame.deflated_len().is_some()) {
+        let is_compressed = frame.deflated_len().is_some();
+        if frame.is_sealed() || !(is_compressed || frame.payload_len() <= CONTEXT_MESSAGE) {
+            return frame;
+        }
+        let kept = |slot: &u32| self.connections[*slot as usize].window.is_kept();
+        let excluded: SmallVec<[u32; 4]> = excluded.iter().copied().filter(kept).collect();
+        let followers = self.rooms[key]
+            .context
+            .as_ref()
+            .map_or(0, |it| it.followers);
+        if followers as usize == excluded.len() {
             return frame;
         }
         self.find_compressor(key);
-        let kept = |slot: &u32| self.connections[*slot as usize].window.is_kept();
-        let excluded: SmallVec<[u32; 4]> = excluded.iter().copied().filter(kept).collect();
         let contexts = &mut self.contexts;
         let Some(context) = &mut self.rooms[key].context else {
             return frame;
@@ -93,8 +101,10 @@ impl Log {
         };
         compressor.used = self.published;
         let before = context.place.beginning();
-        let place = context.advance(&excluded, !is_short, contexts);
-        if !is_short {
+        let Some(place) = context.advance(&excluded, is_compressed, contexts) else {
+            return frame;
+        };
+        if is_compressed {
             context.begins = true;
             return frame.into_context(place, before);
         }
