@@ -125,8 +125,8 @@ pub(crate) fn measure(setting: &Setting<'_>, server: Server) -> Run {
 
 impl Trial {
     pub(crate) fn start(setting: &Setting<'_>, server: Server) -> io::Result<Self> {
-        let ping = setting.workload.ping_interval();
-        let process = setting.place.start(server, ping, setting.cpus)?;
+        let demands = setting.workload.demands();
+        let process = setting.place.start(server, demands, setting.cpus)?;
         let mut load = Load::new(vec![process.address], Dialect::Json, CONTENT)?;
         if server.compresses() {
             load.offer_to_inflate();
@@ -325,7 +325,7 @@ impl Trial {
         (warm..all).for_each(|index| self.load.publish_to_room(index));
         self.load.publish_once()?;
         self.load
-            .settle(Workload::Idle.ping_interval() + Duration::from_secs(1))?;
+            .settle(Workload::Idle.demands().ping_interval + Duration::from_secs(1))?;
         let after = self.reading()?;
         let tally = self.load.take_tally();
         self.run.check(&tally);

@@ -9,7 +9,7 @@ use crate::columns::{
     BURST, BYSTANDER, Column, DELIVERY, HEARTBEATS, IDLE, RECOVERIES, REST, STALLED, STORM, WORDS,
 };
 use crate::load::Pace;
-use crate::server::Server;
+use crate::server::{Demands, Server};
 
 /// A workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -219,14 +219,19 @@ impl Workload {
         }
     }
 
-    /// Returns the servers' ping interval.
-    pub(crate) fn ping_interval(self) -> Duration {
-        Duration::from_secs(match self {
+    /// Returns what it wants of the servers.
+    pub(crate) fn demands(self) -> Demands {
+        let ping_interval = match self {
             Self::Heartbeats => 1,
             Self::Idle => 5,
             // A slow server's turn may take longer than a ping of another may wait.
             _ => 600,
-        })
+        };
+        Demands {
+            ping_interval: Duration::from_secs(ping_interval),
+            // With a message in flight, a publisher of long ones sends more.
+            limits_rates: !matches!(self, Self::Words16kIn10 | Self::Words16kIn1000),
+        }
     }
 
     /// Limits the rounds where memory hardly varies, or a storm is short.

@@ -182,6 +182,14 @@ impl fmt::Display for Builtin {
     }
 }
 
+/// What a workload wants of a server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Demands {
+    pub(crate) ping_interval: Duration,
+    /// Whether what one connection may send is limited as by default.
+    pub(crate) limits_rates: bool,
+}
+
 /// Paths.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
@@ -292,10 +300,10 @@ impl Place {
         found.ok_or_else(|| io::Error::other("npm did not install its executable"))
     }
 
-    fn command(&self, server: Server, ping: Duration) -> io::Result<Command> {
-        let ping = ping.as_secs_f64().to_string();
+    fn command(&self, server: Server, demands: Demands) -> io::Result<Command> {
+        let ping = demands.ping_interval.as_secs_f64().to_string();
         let chat = |program: PathBuf, presence: &str| {
-            let mut command = chat(&program);
+            let mut command = chat(&program, demands.limits_rates);
             command.args(["--presence", presence]);
             command
         };
@@ -357,8 +365,13 @@ impl Place {
     }
 
     /// Starts a server on its CPU, and waits until it listens.
-    pub(crate) fn start(&self, server: Server, ping: Duration, cpus: Cpus) -> io::Result<Process> {
-        let command = self.command(server, ping)?;
+    pub(crate) fn start(
+        &self,
+        server: Server,
+        demands: Demands,
+        cpus: Cpus,
+    ) -> io::Result<Process> {
+        let command = self.command(server, demands)?;
         match server {
             Server::SwitchboardTokioTwo => pin(&[cpus.server, cpus.load])?,
             _ => pin(&[cpus.server])?,
@@ -369,12 +382,13 @@ impl Place {
     }
 }
 
-/// Returns the command of a chat whose limits no workload reaches.
-pub(crate) fn chat(program: &Path) -> Command {
+/// Returns the command of a chat whose limits no workload reaches: where a connection sends more than the
+/// 1 MiB a second of the default, without limits of rates.
+pub(crate) fn chat(program: &Path, limits_rates: bool) -> Command {
     let mut command = Command::new(program);
     command.args(["--listen", "127.0.0.1:0", "--log", "off"]);
     command.args(["--max-connections", "30000", "--max-per-room", "30000"]);
-    command.args(["--rate", "1000000"]);
+    command.args(["--rate", if limits_rates { "1000000" } else { "0" }]);
     command
 }
 
