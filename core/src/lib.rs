@@ -100,6 +100,8 @@ mod refused;
 #[cfg(feature = "server")]
 pub mod response;
 #[cfg(feature = "server")]
+mod room_message;
+#[cfg(feature = "server")]
 pub mod session;
 #[cfg(feature = "server")]
 mod switchboard;
@@ -122,7 +124,7 @@ pub use config::{
 #[cfg(feature = "server")]
 pub use decoder::{Decoded, Decoder, DecoderLimits, Deflated, Incoming, ProtocolError};
 #[cfg(feature = "server")]
-pub use deflate::{Deflater, Inflated, Inflater, RoomMessage, Twin};
+pub use deflate::{Deflater, Inflated, Inflater, Twin};
 #[cfg(feature = "server")]
 pub use denied::{Denied, Reason};
 #[cfg(feature = "server")]
@@ -145,6 +147,8 @@ pub use presence_info::{BadPresenceInfo, PresenceInfo};
 pub use recorder::Dump;
 #[cfg(feature = "server")]
 pub use refused::{BadRequest, Refused};
+#[cfg(feature = "server")]
+pub use room_message::RoomMessage;
 #[cfg(feature = "server")]
 pub use session::{Admission, Data};
 #[cfg(feature = "server")]

@@ -7,13 +7,10 @@ use zlib_rs::{Deflate, DeflateFlush};
 use super::TAIL;
 use super::twin::Twin;
 use crate::Frame;
-use crate::protocol::{Content, write_before_seq};
 
 /// The largest window: what it compresses is for clients with a smaller one too, as long as the message
 /// is not longer than that.
 const WINDOW_BITS: u8 = 15;
-/// Bytes reserved for the fields of a message beside its content.
-const ENVELOPE: usize = 160;
 /// The largest buffers that are kept for the next message, in bytes.
 const BUFFER_KEPT: usize = 64 << 10;
 
@@ -58,18 +55,17 @@ impl Deflater {
         frame
     }
 
-    /// Compresses a message to a room, all but its number, which is not known yet. Returns `None` where
-    /// that does not make it smaller.
-    pub(super) fn message(
+    /// Compresses the beginning of a message, which `write` appends, about `len` bytes. The end, such as a
+    /// number that is not known yet, follows it uncompressed. Returns `None` where that does not make it
+    /// smaller.
+    pub(crate) fn beginning(
         &mut self,
-        room: &str,
-        key: Option<&str>,
-        content: Content<'_>,
-        sender: Option<&str>,
+        len: usize,
+        write: impl FnOnce(&mut Vec<u8>),
     ) -> Option<Twin> {
         self.plain.clear();
-        self.plain.reserve(content.as_json().len() + ENVELOPE);
-        write_before_seq(&mut self.plain, room, key, content, sender);
+        self.plain.reserve(len);
+        write(&mut self.plain);
         let deflated = Self::deflate(&mut self.stream, &mut self.output, &self.plain);
         let twin = deflated.map(|deflated| Twin::new(deflated, self.plain.len()));
         self.give_back();

@@ -10,13 +10,11 @@
 mod context;
 mod deflater;
 mod inflater;
-mod room_message;
 mod twin;
 
 pub(crate) use self::context::{CONTEXT_BITS, CONTEXT_MESSAGE, ContextDeflater};
 pub use self::deflater::Deflater;
 pub use self::inflater::{Inflated, Inflater};
-pub use self::room_message::RoomMessage;
 pub use self::twin::Twin;
 
 /// What a flush ends with, and a sender leaves out at the end of a message (RFC 7692, section 7.2.1).

@@ -1,8 +1,10 @@
 //! A message to a room that is prepared without the lock of a node.
 
-use super::deflater::Deflater;
-use super::twin::Twin;
-use crate::protocol::Content;
+use crate::protocol::{Content, write_before_seq};
+use crate::{Deflater, Twin};
+
+/// Bytes reserved for the fields of a message beside its content.
+const ENVELOPE: usize = 160;
 
 /// A message to a room, compressed or not.
 ///
@@ -92,7 +94,10 @@ impl<'a> RoomMessage<'a> {
     /// Compresses it, if that makes it smaller. What is still to come is its number.
     pub fn deflate(&mut self, deflater: &mut Deflater) {
         if !self.plain {
-            self.twin = deflater.message(self.room, self.key, self.content, self.sender);
+            let len = self.content.as_json().len() + ENVELOPE;
+            self.twin = deflater.beginning(len, |out| {
+                write_before_seq(out, self.room, self.key, self.content, self.sender);
+            });
         }
     }
 
