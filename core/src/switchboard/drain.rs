@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::action::DrainReport;
+use super::effects::weight_of_end;
 use super::phase::{Phase, Seat};
 use super::table::Table;
 use crate::{ConnectionId, Time};
@@ -181,8 +182,8 @@ impl Drain {
         running.is_some_and(|running| !running.done && running.deadline <= now)
     }
 
-    /// Returns the next connections that are to be evicted, among the next `look` ones, at most
-    /// `most`.
+    /// Returns the next connections that are to be evicted, among the next `look` ones, until their
+    /// [ends](weight_of_end) count as `most`.
     pub(super) fn evict(
         &mut self,
         connections: &Table,
@@ -201,7 +202,7 @@ impl Drain {
     }
 
     /// Returns the next connections that are to be ended as the driver stops, among the next `look`
-    /// ones, at most `most`.
+    /// ones, until their [ends](weight_of_end) count as `most`.
     pub(super) fn stop(
         &mut self,
         connections: &Table,
@@ -265,7 +266,7 @@ impl Drain {
 }
 
 /// Returns the next connections in certain seats, among the next `look` ones from a slot on, which it
-/// moves on, at most `most`. After the last slot it begins anew.
+/// moves on, until their ends count as `most`. After the last slot it begins anew.
 fn next_part(
     connections: &Table,
     from: &mut usize,
@@ -273,17 +274,21 @@ fn next_part(
     is_wanted: impl Fn(Seat) -> bool,
 ) -> Vec<(ConnectionId, Seat)> {
     let slots = *from..from.saturating_add(look).min(connections.slots());
-    let seated = connections
-        .in_slots(slots.clone())
-        .map(|(id, found)| (id, found.phase.seat()));
-    let wanted = seated.filter(|&(_, seat)| is_wanted(seat));
-    let part: Vec<_> = wanted.take(most).collect();
-    *from = match part.last() {
-        Some((last, _)) if part.len() == most => last.slot() + 1,
-        // A connection that was being admitted may be in a slot before.
-        _ if slots.end == connections.slots() => 0,
-        _ => slots.end,
-    };
+    let (mut part, mut share) = (Vec::new(), most);
+    for (id, found) in connections.in_slots(slots.clone()) {
+        let seat = found.phase.seat();
+        if is_wanted(seat) {
+            part.push((id, seat));
+            share = share.saturating_sub(weight_of_end(found.rooms.len()));
+        }
+        if share == 0 {
+            *from = id.slot() + 1;
+            return part;
+        }
+    }
+    // A connection that was being admitted may be in a slot before the last one.
+    let is_last = slots.end == connections.slots();
+    *from = if is_last { 0 } else { slots.end };
     part
 }
 

@@ -10,11 +10,20 @@ use super::action::{Action, Notice};
 use crate::recorder::Cause;
 use crate::{CloseReason, ConnectionId};
 
-/// Connections that one call ends for one cause. More of them are due again at once.
+/// Connections that one call ends for one cause, where each [counts as one](weight_of_end). More of them
+/// are due again at once.
 pub(super) const ENDS: usize = 48;
+
+/// As many rooms that a connection leaves as cost one more end.
+const ROOMS: usize = 2;
 
 /// The number of actions for which the list keeps its memory.
 const KEPT: usize = 1 << 10;
+
+/// Returns as how many ends the end of a connection in so many rooms counts.
+pub(super) const fn weight_of_end(rooms: usize) -> usize {
+    1 + rooms / ROOMS
+}
 
 /// Actions and ends that were recorded and not taken yet, each in the order of recording.
 #[derive(Debug, Default)]

@@ -251,3 +251,89 @@ fn of_those_who_lag_behind_a_drain_closes_fewer_at_a_time() {
         node.world.now = next;
     }
 }
+
+/// Rooms of each connection where all are in many.
+const ROOMS: usize = 20;
+/// Connections in so many rooms that one call ends for one cause.
+const FEWER: usize = 5;
+
+fn in_many_rooms(user: impl Fn(usize) -> String, change: impl FnOnce(&mut Config)) -> Node {
+    let mut node = many("lobby", user, |config| {
+        config.rooms = switchboard_core::Rooms::Open;
+        change(config);
+    });
+    for (at, &client) in node.clients.clone().iter().enumerate() {
+        let id = node.world.id(client);
+        for room in 1..ROOMS {
+            let room = format!("r{}", (at + room) % MANY);
+            let joined = node.world.board.join(node.world.now, id, &room);
+            joined.expect("there is room");
+        }
+        node.world.flush();
+    }
+    node
+}
+
+impl Node {
+    /// Makes the ticks that are due at once, until all clients are ended.
+    fn ends_fewer(&mut self) {
+        while self.open() > 0 {
+            let before = self.open();
+            self.tick_at_once();
+            let ended = before - self.open();
+            assert!((1..=FEWER).contains(&ended), "{ended} in one call");
+        }
+    }
+}
+
+#[test]
+fn of_those_in_many_rooms_a_driver_that_stops_ends_fewer_at_a_time() {
+    let mut node = in_many_rooms(each_its_own, |_| {});
+    let now = node.world.now;
+    loop {
+        let before = node.open();
+        let more = node.world.board.shut_down_part(now);
+        node.world.flush();
+        let ended = before - node.open();
+        assert!((1..=FEWER).contains(&ended), "{ended} in one call");
+        if !more {
+            break;
+        }
+    }
+    assert_eq!(node.open(), 0);
+}
+
+#[test]
+fn of_those_in_many_rooms_a_drain_closes_fewer_at_a_time() {
+    let mut node = in_many_rooms(each_its_own, |_| {});
+    node.world.board.drain(node.world.now, secs(1), secs(60));
+    assert_eq!(node.open(), MANY);
+    node.world.now = node.world.now + secs(1);
+    node.world.board.tick(node.world.now);
+    node.ends_fewer();
+}
+
+#[test]
+fn of_those_in_many_rooms_a_kick_closes_fewer_at_a_time() {
+    let allow = |config: &mut Config| config.users = UserPolicy::Allow(MANY);
+    let mut node = in_many_rooms(|_| "ann".to_owned(), allow);
+    let (now, reason) = (node.world.now, CloseReason::Kicked);
+    assert_eq!(node.world.board.disconnect_user(now, "ann", reason), MANY);
+    assert!(node.open() >= MANY - FEWER);
+    node.ends_fewer();
+}
+
+#[test]
+fn of_those_in_many_rooms_a_timer_closes_fewer_at_a_time() {
+    let mut node = in_many_rooms(each_its_own, |_| {});
+    node.all_stop_reading();
+    node.world.broadcast("lobby", "0", Exclude::NOBODY);
+    let stall = node.world.board.config().timeouts.write_stall;
+    node.world.advance(stall - millis(1));
+    assert_eq!(node.open(), MANY);
+    node.world.now = node.world.now + millis(2);
+    node.world.board.tick(node.world.now);
+    assert!(node.open() >= MANY - FEWER);
+    node.ends_fewer();
+    assert_eq!(node.world.stats().closes["slow_consumer"], MANY as u64);
+}

@@ -7,7 +7,7 @@ use super::switchboard::Switchboard;
 use crate::recorder::{Cause, Input, Unit};
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::connection::{ConnectionState, NONE};
-use crate::switchboard::effects::ENDS;
+use crate::switchboard::effects::{ENDS, weight_of_end};
 use crate::switchboard::phase::{Ending, Page, Phase, Seat};
 use crate::switchboard::relay::ClusterRequest;
 use crate::switchboard::timers::Kind;
@@ -50,14 +50,16 @@ impl Switchboard {
         }
     }
 
-    /// Returns as how many ends of connections the end of one counts: more if what it lags behind goes
-    /// out before.
+    /// Returns as how many ends of connections the end of one counts: more if it is in many rooms, or if
+    /// what it lags behind goes out before.
     pub(super) fn weight_of_end(&self, id: ConnectionId, reason: CloseReason) -> usize {
+        let found = self.connections.get(id);
+        let weight = weight_of_end(found.map_or(0, |found| found.rooms.len()));
         if !reason.flushes() {
-            return 1;
+            return weight;
         }
         let behind: u64 = self.log.lags(id).map(|(_, messages, _)| messages).sum();
-        1 + usize::try_from(behind / FLUSHED).unwrap_or(usize::MAX - 1)
+        weight.saturating_add(usize::try_from(behind / FLUSHED).unwrap_or(usize::MAX))
     }
 
     /// Ends every connection at once, because the driver stops.

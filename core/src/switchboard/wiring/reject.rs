@@ -112,7 +112,8 @@ impl Switchboard {
             return;
         };
         let session = self.users.in_session(&self.connections, claim.who.session);
-        let holder = self.connections_of(&claim.who.name).first().copied();
+        let holder = self.users.connections(&claim.who.name).next();
+        let holder = holder.map(|slot| self.connections.id_at(slot));
         let verdict = match holder {
             None => Ok(None),
             // An earlier connection of its session was admitted meanwhile.

@@ -148,11 +148,12 @@ impl Switchboard {
         while self.effects.may_end()
             && let Some(id) = self.log.next_over_bound()
         {
-            self.effects.ends(1);
+            let reason = CloseReason::SlowConsumer;
+            self.effects.ends(self.weight_of_end(id, reason));
             if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
                 lost += usize::from(had_message(&self.log, id));
                 self.because(id, |it| it.cause_of_full_node(id));
-                self.end(id, CloseReason::SlowConsumer);
+                self.end(id, reason);
             } else {
                 // What a close cannot discard must not cost other clients their connections.
                 self.remove(id, None);

@@ -8,7 +8,8 @@ use crate::switchboard::effects::ENDS;
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Time};
 
-/// Timers that one tick handles. One that may end a connection counts as several.
+/// Timers that one tick handles. One that may end a connection counts as several, or as many more as the
+/// end does.
 const TIMERS: usize = 192;
 
 impl Switchboard {
@@ -47,8 +48,7 @@ impl Switchboard {
         while share > 0
             && let Some((kind, id)) = self.deadlines.pop(&mut self.connections, &self.config, now)
         {
-            let weight = if kind == Kind::Ping { 1 } else { TIMERS / ENDS };
-            share = share.saturating_sub(weight);
+            share = share.saturating_sub(self.weight_of_timer(kind, id));
             self.due(kind, id);
         }
         // Of those whom a timer admits, logins may have expired while they waited.
@@ -63,6 +63,15 @@ impl Switchboard {
         self.deadlines.sweep(&self.connections);
         self.seats.tick(self.clock.now());
         self.clock.tick();
+    }
+
+    /// Returns as how many timers one counts that is due.
+    fn weight_of_timer(&self, kind: Kind, id: ConnectionId) -> usize {
+        if kind == Kind::Ping {
+            return 1;
+        }
+        // None of those that end a connection lets it have what it lags behind.
+        TIMERS / ENDS * self.weight_of_end(id, CloseReason::HeartbeatTimeout)
     }
 
     fn due(&mut self, kind: Kind, id: ConnectionId) {
