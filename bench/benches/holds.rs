@@ -48,7 +48,10 @@ const DEVICES: usize = 100_000;
 /// Messages of a room that keeps some.
 const MESSAGES: usize = 20;
 
-const SUBJECTS: [(&str, fn(usize)); 7] = [
+/// Its name, and what measures it.
+type Subject<T> = (&'static str, fn(T));
+
+const SUBJECTS: [Subject<usize>; 7] = [
     ("live", live),
     ("slow", slow),
     ("lost", lost),
@@ -185,7 +188,7 @@ fn stop(connections: usize) {
 /// Connections that are in many rooms each end: because they do not answer pings, by a drain, with the
 /// driver. There are as many memberships as otherwise connections.
 fn many_rooms(memberships: usize) {
-    let ends: [(&str, fn(&mut Bench)); 3] = [
+    let ends: [Subject<&mut Bench>; 3] = [
         ("silent", Bench::fall_silent),
         ("rooms drain", Bench::drain),
         ("rooms stop", Bench::shut_down),

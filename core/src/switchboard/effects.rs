@@ -14,6 +14,9 @@ use crate::{CloseReason, ConnectionId};
 /// are due again at once.
 pub(super) const ENDS: usize = 48;
 
+/// Messages of histories that one call frees.
+const FREED: usize = 2_048;
+
 /// As many rooms that a connection leaves as cost one more end.
 const ROOMS: usize = 2;
 
@@ -32,6 +35,8 @@ pub(super) struct Effects {
     ends: VecDeque<End>,
     /// How many connections this call may still end.
     share: usize,
+    /// How many messages of histories this call may still free.
+    free: usize,
     /// Whether the bound of the node is exceeded, and this call may close no more for it.
     relieving: bool,
 }
@@ -65,10 +70,16 @@ impl Effects {
         self.ends.push_back(End { id, reason, why });
     }
 
-    /// Begins a call, which may end so many connections that were recorded.
+    /// Begins a call, which may end so many connections that were recorded, and free so many messages.
     #[inline]
     pub(super) fn begin_call(&mut self) {
         self.share = ENDS;
+        self.free = FREED;
+    }
+
+    /// Returns how many messages of histories this call may still free.
+    pub(super) fn free(&mut self) -> &mut usize {
+        &mut self.free
     }
 
     /// Returns whether this call may end one more connection.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use switchboard_core::protocol::Content;
 use switchboard_core::{Config, ConnectionId, Exclude, Frame, Notice, ToAll};
 use switchboard_kit::Received;
 
@@ -257,4 +258,58 @@ fn of_many_joins_at_once_members_are_told_the_number_once_and_the_application_th
     world.advance(secs(1));
     let last = world.messages_of(clients[0], "presence");
     assert_eq!(last[0]["joined"], serde_json::json!(["latest"]));
+}
+
+#[test]
+fn rooms_without_members_that_are_too_many_end_some_at_a_time() {
+    /// Rooms of the connection, as many as may be without members.
+    const ROOMS: usize = 400;
+    /// Messages of a room.
+    const EACH: usize = 4;
+    /// What one call may free, where a room counts as 16 messages more.
+    const MOST: usize = 2_048 / (16 + EACH) + 1;
+    let mut world = World::with(|config| {
+        config.rooms = switchboard_core::Rooms::Open;
+        config.limits.rooms_per_connection = ROOMS;
+        config.history.messages = EACH;
+        config.history.rooms = ROOMS;
+    });
+    let ann = world.connect("ann", "");
+    for generation in ["old", "new"] {
+        for at in 0..ROOMS {
+            let room = format!("{generation}{at}");
+            if generation == "new" {
+                let joined = world.board.join(world.now, world.id(ann), &room);
+                joined.expect("there is room");
+            }
+            for _ in 0..EACH {
+                let (now, content) = (world.now, Content::parse("0").expect("JSON"));
+                let sent = world
+                    .board
+                    .broadcast(now, &room, content, None, Exclude::NOBODY);
+                sent.expect("it fits");
+            }
+        }
+        world.flush();
+    }
+    let kept = |world: &World| world.stats().history.rooms;
+    assert_eq!(kept(&world), 2 * ROOMS);
+    world.happens(ann, switchboard_core::Event::Reset);
+    let mut before = kept(&world);
+    assert!((1..=MOST).contains(&(2 * ROOMS - before)), "{before}");
+    while before > ROOMS {
+        let next = world.board.next_deadline().expect("more is due");
+        assert!(next <= world.now + millis(1), "not at once: {next:?}");
+        world.now = next;
+        world.board.tick(next);
+        let left = kept(&world);
+        assert!((1..=MOST).contains(&(before - left)), "{before} to {left}");
+        before = left;
+    }
+    assert_eq!(before, ROOMS);
+    let old = world.board.position("old399");
+    assert_eq!(
+        (old, world.board.position("new0").map(|it| it.seq)),
+        (None, Some(EACH as u64))
+    );
 }

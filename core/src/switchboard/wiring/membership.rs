@@ -14,9 +14,6 @@ use crate::switchboard::log::Rule;
 use crate::switchboard::rooms::Via;
 use crate::{CloseReason, ConnectionId, IpKey, Presence, StaleId, Time};
 
-/// Messages in histories that one tick frees.
-const EXPIRIES: usize = 2_048;
-
 impl Switchboard {
     /// Returns the connections in a room. Costs a look at each of them;
     /// [`members_before`](Self::members_before) does the same in parts.
@@ -277,17 +274,24 @@ impl Switchboard {
         self.note_level(Level::Rooms, active, limit);
     }
 
-    /// Ends the rooms without members that have lingered long enough.
+    /// Frees what histories have kept long enough, and ends the rooms without members that have lingered
+    /// long enough, as many as this call may. Later ticks go on.
     pub(super) fn tick_histories(&mut self) {
         let now = self.clock.now();
-        for log in self.log.expire(now, EXPIRIES) {
-            self.end_room(log);
+        self.log.expire(now, self.effects.free());
+        self.end_rooms(now);
+    }
+
+    /// Keeps the bound on rooms without members: ends those that are too many, as many as this call may.
+    /// Later ticks go on.
+    pub(super) fn bound_dormant_rooms(&mut self) {
+        if self.log.has_too_many_dormant() {
+            self.end_rooms(self.clock.now());
         }
     }
 
-    /// Keeps the bound on rooms without members.
-    pub(super) fn bound_dormant_rooms(&mut self) {
-        while let Some(log) = self.log.next_over_dormant() {
+    fn end_rooms(&mut self, now: Time) {
+        while let Some(log) = self.log.next_to_end(now, self.effects.free()) {
             self.end_room(log);
         }
     }

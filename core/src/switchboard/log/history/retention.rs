@@ -122,57 +122,57 @@ impl Log {
         }
     }
 
-    /// Returns when [`expire`](Self::expire) is to be called.
+    /// Returns when [`expire`](Self::expire) and [`next_to_end`](Self::next_to_end) are to be called.
     pub(in crate::switchboard) fn next_deadline(&self) -> Option<Time> {
+        if self.has_too_many_dormant() {
+            return Some(self.now);
+        }
         let first = [&self.expiries, &self.dormant].map(BTreeSet::first);
         first.into_iter().flatten().map(|&(at, _)| at).min()
     }
 
-    /// Frees what has become too old. Returns the keys of rooms without members that are to be removed,
-    /// as nothing keeps them any more.
-    ///
-    /// Frees about `most` messages, where looking at a room counts as [some](ROOM). More is due at once.
-    pub(in crate::switchboard) fn expire(&mut self, now: Time, most: usize) -> Vec<u32> {
+    /// Frees messages that have become too old, about as many as `share` says, which it lowers. Looking at
+    /// a room counts as [some](ROOM). More is due at once.
+    pub(in crate::switchboard) fn expire(&mut self, now: Time, share: &mut usize) {
         self.now = now;
-        let mut share = most;
-        while share > 0
+        while *share > 0
             && let Some(&(at, key)) = self.expiries.first()
             && at <= now
         {
             self.expiries.pop_first();
             self.rooms[key].armed = None;
             let mut aged = 0;
-            self.with_history(key, |history| aged = history.age(now, share));
-            share = share.saturating_sub(aged + ROOM);
+            self.with_history(key, |history| aged = history.age(now, *share));
+            *share = share.saturating_sub(aged + ROOM);
             self.arm_expiry(key);
         }
-        self.expire_rooms(now, share)
     }
 
-    /// Returns the keys of rooms without members that are to be removed. Of one with more messages than
-    /// are left of the share, the oldest go first.
-    fn expire_rooms(&mut self, now: Time, mut share: usize) -> Vec<u32> {
-        let (mut ended, mut large) = (Vec::new(), None);
-        for &(at, key) in &self.dormant {
-            if at > now || share == 0 {
-                break;
-            }
-            let room = &self.rooms[key];
-            if room.history.is_some() && room.ring.len() > share {
-                large = Some(key);
-                break;
-            }
-            ended.push(key);
-            share = share.saturating_sub(room.ring.len() + ROOM);
+    /// Returns the key of a room without members that is to be removed, as nothing keeps it any more, or
+    /// there are more than may be. Lowers the share, like [`expire`](Self::expire): of a room with more
+    /// messages than are left of it, the oldest go first.
+    pub(in crate::switchboard) fn next_to_end(
+        &mut self,
+        now: Time,
+        share: &mut usize,
+    ) -> Option<u32> {
+        let &(at, key) = self.dormant.first()?;
+        if (at > now && !self.has_too_many_dormant()) || *share == 0 {
+            return None;
         }
-        if let Some(key) = large {
+        let room = &self.rooms[key];
+        let messages = room.ring.len();
+        if room.history.is_some() && messages > *share {
+            let some = std::mem::take(share);
             self.with_history(key, |history| {
-                for _ in 0..share {
+                for _ in 0..some {
                     history.evict();
                 }
             });
+            return None;
         }
-        ended
+        *share = share.saturating_sub(messages + ROOM);
+        Some(key)
     }
 
     /// Keeps the bound over all histories: what would expire first goes first.
@@ -205,10 +205,10 @@ impl Log {
         }
     }
 
-    /// Returns a room without members to be removed, as there are more than may be.
-    pub(in crate::switchboard) fn next_over_dormant(&self) -> Option<u32> {
-        let over = self.dormant.len() > self.limits.dormant_rooms;
-        self.dormant.first().map(|&(_, key)| key).filter(|_| over)
+    /// Returns whether there are more rooms without members than may be.
+    #[inline]
+    pub(in crate::switchboard) fn has_too_many_dormant(&self) -> bool {
+        self.dormant.len() > self.limits.dormant_rooms
     }
 
     /// Notes that a room has no members from now on, or had none and was published to.

@@ -24,6 +24,18 @@ const ROOMY: Limits = Limits {
     ..LIMITS
 };
 
+/// Frees and removes what is due, about so much. Returns the rooms that ended.
+pub(super) fn expire(log: &mut Log, millis: u64, most: usize) -> Vec<u32> {
+    let (now, mut share) = (Time::from_millis(millis), most);
+    log.expire(now, &mut share);
+    let mut ended = Vec::new();
+    while let Some(key) = log.next_to_end(now, &mut share) {
+        log.remove_room(key);
+        ended.push(key);
+    }
+    ended
+}
+
 fn room(log: &mut Log, messages: usize, age: u64) -> u32 {
     log.create_room(Rule {
         lag: LagRule {
@@ -91,7 +103,7 @@ fn messages_that_have_become_too_old_go_some_at_a_time() {
     let (mut before, mut calls) = (log.kept().0, 0);
     assert_eq!(before, 200);
     while log.next_deadline().is_some_and(|at| at <= due) {
-        assert!(log.expire(due, 30).is_empty());
+        assert!(expire(&mut log, 10_000, 30).is_empty());
         let kept = log.kept().0;
         assert!((1..=30).contains(&(before - kept)), "{before} to {kept}");
         (before, calls) = (kept, calls + 1);
@@ -112,20 +124,42 @@ fn rooms_that_have_lingered_go_some_at_a_time_and_a_large_one_in_parts() {
     let due = Time::from_millis(1_001_000);
     let mut parts = Vec::new();
     while log.next_deadline().is_some_and(|at| at <= due) {
-        let ended = log.expire(due, 30);
-        parts.push((log.kept().0, ended.clone()));
-        for key in ended {
-            log.remove_room(key);
-        }
+        let ended = expire(&mut log, 1_001_000, 30);
+        parts.push((log.kept().0, ended));
     }
     let expected = [
         (90, vec![]),
         (60, vec![]),
         (30, vec![]),
         // What is left of its share goes to the other one.
-        (26, vec![large]),
-        (16, vec![small]),
+        (16, vec![large]),
+        (0, vec![small]),
     ];
     assert_eq!(parts, expected);
     assert_eq!((log.kept(), log.held()), ((0, 0), 0));
+}
+
+#[test]
+fn rooms_without_members_that_are_too_many_go_some_at_a_time_the_oldest_first() {
+    let mut log = Log::new(ROOMY);
+    let rooms: Vec<u32> = (0..14).map(|_| room(&mut log, 100, 2_000)).collect();
+    for (at, &key) in rooms.iter().enumerate() {
+        for _ in 0..10 {
+            say(&mut log, key, at as u64);
+        }
+    }
+    let mut ended = Vec::new();
+    while log.has_too_many_dormant() {
+        assert_eq!(
+            log.next_deadline(),
+            Some(Time::from_millis(13_000)),
+            "at once"
+        );
+        let some = expire(&mut log, 13_000, 50);
+        assert!(some.len() <= 2, "{some:?}");
+        ended.extend(some);
+    }
+    assert_eq!(ended, rooms[..4]);
+    assert!(log.next_deadline() > Some(Time::from_millis(13_000)));
+    assert!(expire(&mut log, 13_000, 50).is_empty());
 }

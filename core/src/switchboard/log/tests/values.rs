@@ -9,6 +9,7 @@ use super::super::history::Origin;
 use super::super::latest::NotKept;
 use super::super::limits::{KeepLatest, Rule, Slow};
 use super::super::recovery::{From, Identity, Resent};
+use super::histories::expire;
 use super::scenarios::{World, rule};
 use crate::{Frame, Time};
 
@@ -235,9 +236,8 @@ fn a_room_without_members_keeps_its_values_until_it_has_lingered() {
     assert_eq!(world.write(&[])[0], ["a2"]);
     world.log.advance_clock(Time::from_millis(5_000));
     world.log.leave(world.ids[0], key);
-    assert!(world.log.expire(Time::from_millis(24_999), 8).is_empty());
-    assert_eq!(world.log.expire(Time::from_millis(25_000), 8), [key]);
-    world.log.remove_room(key);
+    assert!(expire(&mut world.log, 24_999, 8).is_empty());
+    assert_eq!(expire(&mut world.log, 25_000, 8), [key]);
     assert_eq!((world.log.held(), world.log.kept_by_key()), (0, (0, 0)));
 }
 
