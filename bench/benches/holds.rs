@@ -49,9 +49,12 @@ const DEVICES: usize = 100_000;
 const MESSAGES: usize = 20;
 
 /// Its name, and what measures it.
-type Subject<T> = (&'static str, fn(T));
+type Subject = (&'static str, fn(usize));
 
-const SUBJECTS: [Subject<usize>; 7] = [
+/// How connections end.
+type End = fn(&mut Bench);
+
+const SUBJECTS: [Subject; 7] = [
     ("live", live),
     ("slow", slow),
     ("lost", lost),
@@ -188,7 +191,7 @@ fn stop(connections: usize) {
 /// Connections that are in many rooms each end: because they do not answer pings, by a drain, with the
 /// driver. There are as many memberships as otherwise connections.
 fn many_rooms(memberships: usize) {
-    let ends: [Subject<&mut Bench>; 3] = [
+    let ends: [(&str, End); 3] = [
         ("silent", Bench::fall_silent),
         ("rooms drain", Bench::drain),
         ("rooms stop", Bench::shut_down),
