@@ -35,6 +35,8 @@ pub(super) struct Effects {
     ends: VecDeque<End>,
     /// How many connections this call may still end.
     share: usize,
+    /// Whether earlier calls have left ends to later ones, when this one began.
+    left: bool,
     /// How many messages of histories this call may still free.
     free: usize,
     /// Whether the bound of the node is exceeded, and this call may close no more for it.
@@ -73,6 +75,7 @@ impl Effects {
     /// Begins a call, which may end so many connections that were recorded, and free so many messages.
     #[inline]
     pub(super) fn begin_call(&mut self) {
+        self.left = !self.is_settled();
         self.share = ENDS;
         self.free = FREED;
     }
@@ -114,6 +117,12 @@ impl Effects {
     #[inline]
     pub(super) fn is_settled(&self) -> bool {
         self.ends.is_empty()
+    }
+
+    /// Returns whether this call has carried out what it recorded, as far as it may.
+    #[inline]
+    pub(super) fn is_carried_out(&self) -> bool {
+        self.left || self.is_settled() || !self.may_end()
     }
 
     /// Takes the oldest action. Frees the memory of a burst with the last one.

@@ -3,7 +3,7 @@
 
 use switchboard_core::{CloseReason, Config, Exclude, Frame, SendError, UserPolicy};
 
-use crate::world::{Client, World, millis, secs};
+use crate::world::{Client, World, millis, secs, verdict};
 
 /// Connections that one call ends for one cause.
 const SOME: usize = 48;
@@ -336,4 +336,32 @@ fn of_those_in_many_rooms_a_timer_closes_fewer_at_a_time() {
     assert!(node.open() >= MANY - FEWER);
     node.ends_fewer();
     assert_eq!(node.world.stats().closes["slow_consumer"], MANY as u64);
+}
+
+#[test]
+fn a_connection_that_comes_while_others_of_its_user_are_closed_stays() {
+    let allow = |config: &mut Config| config.users = UserPolicy::Allow(2 * MANY);
+    let mut node = many("lobby", |_| "ann".to_owned(), allow);
+    let from = node.world.new_address();
+    let newcomer = node.world.arrives(from).expect("a seat");
+    node.world.asks_on(newcomer, from, "/ws?token=ann", "");
+    let (now, reason) = (node.world.now, CloseReason::Kicked);
+    assert_eq!(node.world.board.disconnect_user(now, "ann", reason), MANY);
+    let id = node.world.id(newcomer);
+    let admitted = node
+        .world
+        .board
+        .authenticated(now, id, verdict("ann"), None);
+    assert_eq!(admitted, Ok(()));
+    assert!(node.world.is_open(newcomer) && node.open() > 0);
+    node.world.flush();
+    while node.open() > 0 {
+        node.tick_at_once();
+    }
+    node.world.advance(millis(10));
+    assert!(node.world.is_open(newcomer));
+    assert_eq!(node.world.stats().closes["kicked"], MANY as u64);
+    let now = node.world.now;
+    assert_eq!(node.world.board.disconnect_user(now, "ann", reason), 1);
+    assert!(!node.world.is_open(newcomer));
 }

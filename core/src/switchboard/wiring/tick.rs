@@ -18,7 +18,7 @@ impl Switchboard {
     #[must_use]
     pub fn poll_action(&mut self) -> Option<Action> {
         debug_assert!(
-            self.effects.is_settled() || !self.effects.may_end(),
+            self.effects.is_carried_out(),
             "each call carries out what it recorded, as far as it may"
         );
         if self.effects.is_empty() {
