@@ -329,7 +329,7 @@ fn of_those_in_many_rooms_a_timer_closes_fewer_at_a_time() {
     node.all_stop_reading();
     node.world.broadcast("lobby", "0", Exclude::NOBODY);
     let stall = node.world.board.config().timeouts.write_stall;
-    node.world.advance(stall - millis(1));
+    node.world.advance(stall.saturating_sub(millis(1)));
     assert_eq!(node.open(), MANY);
     node.world.now = node.world.now + millis(2);
     node.world.board.tick(node.world.now);
