@@ -11,6 +11,7 @@ mod serving;
 
 mod away;
 mod compressing;
+mod congestion;
 mod messages;
 mod users;
 mod values;
