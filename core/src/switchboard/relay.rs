@@ -82,6 +82,9 @@ pub(super) struct SharedRoom {
     pub(super) returned: BTreeMap<ConnectionId, Position>,
     /// The number under which the cluster was asked to catch up with those of them who are ahead.
     pub(super) overtaken: u64,
+    /// Who was in it when it moved to another epoch last, in the order of their ids: what numbers they name
+    /// may be of the epoch before.
+    pub(super) moved: Vec<ConnectionId>,
 }
 
 /// Whether a room can be entered.

@@ -164,7 +164,6 @@ impl World {
         let room = self.oracle.epochs[epoch as usize].room;
         message.is_restored |= restores;
         let (fate, again) = (message.fate, message.nodes.len() > 1);
-        let is_sent_again = message.links.len() > 1;
         let (key, is_restored) = (message.written.key, message.is_restored);
         let same = message.numbers.iter().any(|(its, _)| *its == epoch);
         let is_twice = !message.numbers.is_empty();
@@ -173,10 +172,7 @@ impl World {
         self.check("room", !is_elsewhere, || format!("{id} is in another room"));
         // It was sent through two nodes, one of which was cut off or is slow.
         // A value that nodes set again may have been removed, or may still wait on the node that set it first.
-        // Where it was sent again while the room moved to another epoch, it was looked for there behind a
-        // number of the epoch before.
-        let has_moved = is_sent_again && self.may_lose();
-        self.check("once", !same || again || is_restored || has_moved, || {
+        self.check("once", !same || again || is_restored, || {
             format!("{id} has two numbers of one epoch, {seq} is the second")
         });
         let may_be = again || is_twice || restores;

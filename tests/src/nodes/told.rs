@@ -298,10 +298,10 @@ impl World {
         };
         let message = &self.oracle.messages[id as usize];
         // A node that is cut off may have it, or may have given it to its own members, while it is sent
-        // again; and where data are lost, it is looked for behind a number of the epoch before.
+        // again.
         let is_sent_again = message.links.len() > 1;
         let elsewhere = message.nodes.len() > 1 || its != epoch;
-        let again = is_sent_again && (elsewhere || self.plan.mode == Mode::All);
+        let again = is_sent_again && elsewhere;
         let other = its != epoch || place.back == Some((epoch, l));
         self.count("twice because it was sent again", u64::from(again));
         self.count("twice through two connections", u64::from(!again));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use switchboard_core::{ConnectionId, WhenDown};
-use switchboard_tests::broker::SimRedis;
+use switchboard_tests::broker::{Kept, SimRedis};
 
 use crate::node::{Node, broker};
 
@@ -74,6 +74,46 @@ fn a_number_that_the_node_has_not_come_to_can_be_told_once_it_has() {
     it.other.becomes_quick(&mut it.redis);
     let told = ["2 \"second\"", "3 \"third\"", "ack 3"];
     assert_eq!(it.other.told(it.bob), told);
+}
+
+/// Between the loss and the word of it, the client's message may be on its way.
+#[test]
+fn what_was_sent_in_an_epoch_that_is_lost_is_not_published_again() {
+    let mut it = moved(WhenDown::Alone);
+    it.other.becomes_quick(&mut it.redis);
+    assert_eq!(it.other.told(it.bob), ["2 \"second\""]);
+    it.redis.restart(Kept::Nothing);
+    it.redis.load_scripts();
+    it.other.connects_anew(&mut it.redis);
+    assert_eq!(it.other.told(it.bob), ["at 0 null"]);
+    it.other.says(&mut it.redis, it.bob, ("first", 1), Some(0));
+    assert_eq!(it.other.told(it.bob), ["unrecoverable"]);
+    assert_eq!(it.other.position().1, 0);
+    it.other.says(&mut it.redis, it.bob, ("third", 3), None);
+    assert_eq!(it.other.told(it.bob), ["1 \"third\"", "ack 1"]);
+    it.other.says(&mut it.redis, it.bob, ("third", 3), Some(2));
+    assert_eq!(it.other.told(it.bob), ["had 1"]);
+    // Who comes now means numbers of this epoch.
+    it.other.loses(&mut it.redis, it.bob);
+    let epoch = it.other.position().0;
+    let bob = it.other.comes(&mut it.redis, "bob", Some((&epoch, 1)));
+    it.other.says(&mut it.redis, bob, ("fourth", 4), Some(1));
+    let told = ["at 1 true", "2 \"fourth\"", "ack 2"];
+    assert_eq!(it.other.told(bob), told);
+}
+
+#[test]
+fn what_was_sent_before_the_node_is_on_its_own_is_not_delivered_there_again() {
+    let mut it = moved(WhenDown::Alone);
+    it.other.becomes_quick(&mut it.redis);
+    it.other.is_cut_off(&mut it.redis);
+    it.other.passes(&mut it.redis, Duration::from_secs(3));
+    assert_eq!(
+        it.other.told(it.bob),
+        ["2 \"second\"", "cluster", "at 0 null"]
+    );
+    it.other.says(&mut it.redis, it.bob, ("first", 1), Some(0));
+    assert_eq!(it.other.told(it.bob), ["unrecoverable"]);
 }
 
 #[test]

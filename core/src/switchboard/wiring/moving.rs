@@ -75,7 +75,15 @@ impl Switchboard {
             return;
         };
         let log = self.rooms.at(key).log;
-        self.rooms.at_mut(key).shared = Some(at.epoch.clone());
+        let before = self.rooms.at_mut(key).shared.replace(at.epoch.clone());
+        if before.as_ref() != Some(&at.epoch) {
+            let mut moved: Vec<_> = self
+                .log
+                .members(log, 0..self.rooms.at(key).members)
+                .collect();
+            moved.sort_unstable();
+            relay.room(name).moved = moved;
+        }
         self.log.renumber(log, at.seq);
         let returned = self.go_on_where_they_were(key, at, entries);
         let elsewhere: Vec<ConnectionId> = returned.iter().map(|it| it.id).collect();

@@ -208,7 +208,27 @@ impl Switchboard {
             return Resent::Unrecoverable;
         }
         let log = self.rooms.at(key).log;
-        self.log.find_request(log, hash, again)
+        if !self.has_moved_with(key, sender, hash) {
+            return self.log.find_request(log, hash, again);
+        }
+        // Nobody knows which number of the present epoch that is.
+        let first = self.log.range(log).0;
+        match self.log.find_request(log, hash, first.saturating_sub(1)) {
+            Resent::New => Resent::Unrecoverable,
+            found => found,
+        }
+    }
+
+    /// Returns whether a room has moved to another epoch since a member came, and the request is not on its
+    /// way to the broker.
+    fn has_moved_with(&mut self, key: u32, member: ConnectionId, request: u64) -> bool {
+        let name = &self.rooms.at(key).name;
+        let Some(relay) = &mut self.relay else {
+            return false;
+        };
+        let room = relay.rooms.get(name);
+        room.is_some_and(|room| room.moved.binary_search(&member).is_ok())
+            && relay.find_request(name, request).is_none()
     }
 
     /// Returns a message of the application as it is published, with the hash by which the history knows it.
