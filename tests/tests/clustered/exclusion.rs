@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use switchboard_core::WhenDown;
 
-use crate::node::{Node, broker};
+use crate::node::{KEYED, Node, ROOM, broker};
 
 #[test]
 fn an_own_message_does_not_come_through_a_later_connection() {
@@ -15,7 +15,7 @@ fn an_own_message_does_not_come_through_a_later_connection() {
     let ann = other.comes(&mut redis, "ann", None);
     let epoch = other.position().0;
     other.becomes_slow();
-    one.says_to_others(&mut redis, bob, ("first", 1));
+    one.says_to_others(&mut redis, bob, ("first", 1), None);
     one.loses(&mut redis, bob);
     let bob = other.comes(&mut redis, "bob", Some((&epoch, 0)));
     assert_eq!(other.told(bob), ["at 0 true"]);
@@ -54,7 +54,7 @@ fn an_own_message_does_not_come_when_the_room_returns_to_an_epoch_that_the_node_
         } else {
             node.comes_without_session(&mut redis, "bob")
         };
-        node.says_to_others(&mut redis, bob, ("first", 1));
+        node.says_to_others(&mut redis, bob, ("first", 1), None);
         assert_eq!(node.told(bob), ["at 0 null", "ack 1"]);
         let of_first_broker = node.position();
         node.exits(&mut redis, bob);
@@ -64,7 +64,7 @@ fn an_own_message_does_not_come_when_the_room_returns_to_an_epoch_that_the_node_
         replica.fail_over();
         replica.load_scripts();
         node.connects_anew(&mut replica);
-        node.enters(&mut replica, bob, crate::node::ROOM);
+        node.enters(&mut replica, bob, ROOM);
         assert_ne!(node.position().0, of_first_broker.0);
         node.connects_anew(&mut redis);
         assert_eq!(node.position(), of_first_broker);
@@ -76,4 +76,25 @@ fn an_own_message_does_not_come_when_the_room_returns_to_an_epoch_that_the_node_
             "{has_session}"
         );
     }
+}
+
+#[test]
+fn a_value_that_waits_on_the_node_does_not_come_to_its_sender_who_sends_it_again() {
+    let mut redis = broker();
+    let mut node = Node::start(&mut redis, "a", WhenDown::Alone);
+    let bob = node.comes(&mut redis, "bob", None);
+    let ann = node.comes(&mut redis, "ann", None);
+    for id in [bob, ann] {
+        node.enters(&mut redis, id, KEYED);
+        node.told_of_keys(id);
+    }
+    node.becomes_slow();
+    node.sets_for_others(&mut redis, bob, "a", None);
+    node.loses(&mut redis, bob);
+    let bob = node.comes(&mut redis, "bob", None);
+    node.enters(&mut redis, bob, KEYED);
+    node.sets_for_others(&mut redis, bob, "a", Some(0));
+    node.becomes_quick(&mut redis);
+    assert_eq!(node.told_of_keys(bob), ["at 0 latest", "ack 1"]);
+    assert_eq!(node.told_of_keys(ann), ["1 a 1"]);
 }

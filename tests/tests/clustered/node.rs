@@ -458,25 +458,50 @@ impl Node {
         (content, request): (&str, u64),
         again: Option<u64>,
     ) {
-        let mut message = json!({
+        let message = json!({
             "type": "message", "channel": ROOM, "content": content, "id": request, "echo": true,
         });
-        if let Some(again) = again {
-            message["again"] = again.into();
-        }
-        self.sends(redis, id, &message);
+        self.sends_perhaps_again(redis, id, message, again);
     }
 
-    /// A client sends a message to the room, which it does not get itself.
+    /// The same, but it does not get the message itself.
     pub(crate) fn says_to_others(
         &mut self,
         redis: &mut SimRedis,
         id: ConnectionId,
         (content, request): (&str, u64),
+        again: Option<u64>,
     ) {
         let message = json!({
             "type": "message", "channel": ROOM, "content": content, "id": request,
         });
+        self.sends_perhaps_again(redis, id, message, again);
+    }
+
+    /// A client sets a key of the keyed room to "1" by its request 1, for others.
+    pub(crate) fn sets_for_others(
+        &mut self,
+        redis: &mut SimRedis,
+        id: ConnectionId,
+        key: &str,
+        again: Option<u64>,
+    ) {
+        let message = json!({
+            "type": "message", "channel": KEYED, "key": key, "content": 1, "id": 1,
+        });
+        self.sends_perhaps_again(redis, id, message, again);
+    }
+
+    fn sends_perhaps_again(
+        &mut self,
+        redis: &mut SimRedis,
+        id: ConnectionId,
+        mut message: Value,
+        again: Option<u64>,
+    ) {
+        if let Some(again) = again {
+            message["again"] = again.into();
+        }
         self.sends(redis, id, &message);
     }
 

@@ -74,6 +74,9 @@ impl Switchboard {
             // The first one is still on its way, so this connection gets the answer to it.
             post.sender = Some(id);
             post.request = request.cloned().map(RequestId::into_owned);
+            if !sent.echo {
+                post.exclude.push(id);
+            }
             return;
         }
         let post = Post {
