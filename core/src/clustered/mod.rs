@@ -46,6 +46,8 @@ pub struct Clustered {
     seats: BTreeMap<SeatTicket, u64>,
     fillings: Fillings,
     recalls: BTreeMap<RecallTicket, Vec<Arc<str>>>,
+    /// What is read for those who come back to a room, and the switchboard's numbers for that.
+    reads: BTreeMap<RecallTicket, (Arc<str>, Vec<u64>)>,
     /// What came of the last message that was asked for by its number.
     outcome: Option<(u64, Result<Receipt, SendError>)>,
     figures_at: Time,
@@ -67,6 +69,7 @@ impl Clustered {
             seats: BTreeMap::new(),
             fillings: Fillings::default(),
             recalls: BTreeMap::new(),
+            reads: BTreeMap::new(),
             outcome: None,
             figures_at: now,
             is_draining: false,

@@ -223,6 +223,10 @@ impl Clustered {
         ticket: RecallTicket,
         entries: &[Entry],
     ) {
+        if let Some((room, numbers)) = self.reads.remove(&ticket) {
+            let entries = entries.iter().map(|entry| (entry.seq, &entry.body));
+            board.older_read(now, &room, &numbers, entries);
+        }
         for room in self.recalls.remove(&ticket).unwrap_or_default() {
             if self.fillings.waits_for(&room, ticket) && !self.reads_more(now, board, &room) {
                 self.open(now, board, &room, entries);

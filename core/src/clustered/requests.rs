@@ -11,6 +11,20 @@ impl Clustered {
         match request {
             ClusterRequest::Enter { room, terms } => cluster.enter(now, &room, terms),
             ClusterRequest::CatchUp { room, number } => cluster.catch_up(now, &room, number),
+            ClusterRequest::Recall {
+                room,
+                number,
+                epoch,
+                after,
+                before,
+            } => {
+                let ticket = cluster.recall(now, &room, &epoch, after, before);
+                let reads = self
+                    .reads
+                    .entry(ticket)
+                    .or_insert_with(|| (room, Vec::new()));
+                reads.1.push(number);
+            }
             ClusterRequest::Leave { room } => {
                 cluster.leave(now, &room);
                 if !cluster.follows(&room) {

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::log::Origin;
 use super::rooms::{Others, Via};
 use crate::cluster::{Info, RoomBody, RoomTerms};
 use crate::protocol::{Json, RequestId};
-use crate::{CloseReason, ConnectionId, JoinFrom, Position, Reach};
+use crate::{CloseReason, ConnectionId, Frame, JoinFrom, Position, Reach};
 
 /// What a node asks of its cluster, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,14 @@ pub(crate) enum ClusterRequest {
     Enter { room: Arc<str>, terms: RoomTerms },
     /// Say when the room is where the broker is from now on.
     CatchUp { room: Arc<str>, number: u64 },
+    /// Read messages of a room above one number and below another, in its epoch.
+    Recall {
+        room: Arc<str>,
+        number: u64,
+        epoch: Arc<str>,
+        after: u64,
+        before: u64,
+    },
     /// Nobody is in a room any more.
     Leave { room: Arc<str> },
     /// Publish a message.
@@ -109,6 +118,7 @@ pub(super) struct Joining {
     pub(super) request: Option<RequestId<'static>>,
     pub(super) seat: Seat,
     pub(super) abreast: Abreast,
+    pub(super) older: Older,
 }
 
 /// Whether the node has come at least to where somebody comes back from.
@@ -119,6 +129,24 @@ pub(super) enum Abreast {
     Asked(u64),
     /// It has, or never will.
     Yes,
+}
+
+/// Messages from before what this node has, for somebody who comes back.
+#[derive(Clone, Debug)]
+pub(super) enum Older {
+    Unknown,
+    /// The cluster was asked under this number.
+    Asked(u64),
+    /// What it has of them. Nothing, if none were asked for.
+    Read(Arc<[Missed]>),
+}
+
+/// A message that somebody has missed, as members get it.
+#[derive(Clone, Debug)]
+pub(super) struct Missed {
+    pub(super) seq: u64,
+    pub(super) frame: Frame,
+    pub(super) origin: Origin,
 }
 
 /// The seat over all nodes that somebody needs.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use switchboard_core::{ConnectionId, WhenDown};
-use switchboard_tests::broker::{Kept, SimRedis};
+use switchboard_tests::broker::{Kept, Key, SimRedis};
 
-use crate::node::{Node, broker};
+use crate::node::{Node, ROOM, broker};
 
 /// Two nodes, the second of which is behind the first one by a message: bob has both, ann is on the
 /// node that has the first one only.
@@ -239,4 +239,92 @@ fn nobody_stays_ahead_of_what_the_broker_has() {
     assert_eq!(it.other.told(bob), ["cluster", "at 9 null", "at 3 null"]);
     it.other.says(&mut it.redis, it.ann, ("fourth", 1), None);
     assert_eq!(it.other.told(bob), ["4 \"fourth\""]);
+}
+
+/// The second node was on its own for a while, and is back where it was: at number 2.
+fn back_from_its_own() -> Behind {
+    let mut it = behind(WhenDown::Alone);
+    it.other.becomes_quick(&mut it.redis);
+    it.other.is_cut_off(&mut it.redis);
+    it.other.passes(&mut it.redis, Duration::from_secs(3));
+    it.other.connects_anew(&mut it.redis);
+    assert_eq!(it.other.position(), (it.epoch.as_str().into(), 2));
+    it
+}
+
+#[test]
+fn who_comes_back_from_before_an_outage_gets_what_the_broker_has() {
+    let mut it = back_from_its_own();
+    it.other.says(&mut it.redis, it.ann, ("third", 1), None);
+    for (name, since) in [("bob", 0), ("cem", 1)] {
+        let id = it
+            .other
+            .comes(&mut it.redis, name, Some((&it.epoch, since)));
+        let told = ["at 3 true", "1 \"first\"", "2 \"second\"", "3 \"third\""];
+        let told: Vec<&str> = told
+            .into_iter()
+            .filter(|it| !it.starts_with(&since.to_string()))
+            .collect();
+        assert_eq!(it.other.told(id), told);
+        assert!(!it.other.waits(id));
+    }
+    let eve = it.other.comes(&mut it.redis, "eve", Some((&it.epoch, 0)));
+    it.other.told(eve);
+    it.other.says(&mut it.redis, it.ann, ("fourth", 2), None);
+    assert_eq!(it.other.told(eve), ["4 \"fourth\""]);
+}
+
+#[test]
+fn who_comes_back_from_before_an_outage_recovers_nothing_if_the_broker_has_not_all_of_it() {
+    let mut it = back_from_its_own();
+    it.redis.evict(&Key::Log(ROOM.into()));
+    let bob = it.other.comes(&mut it.redis, "bob", Some((&it.epoch, 0)));
+    assert_eq!(it.other.told(bob), ["at 2 false"]);
+    let cem = it.other.comes(&mut it.redis, "cem", Some((&it.epoch, 2)));
+    assert_eq!(it.other.told(cem), ["at 2 true"]);
+}
+
+#[test]
+fn who_comes_back_from_before_an_outage_in_the_next_one_begins_without_what_was_before() {
+    let mut it = back_from_its_own();
+    it.other.is_cut_off(&mut it.redis);
+    let bob = it.other.comes(&mut it.redis, "bob", Some((&it.epoch, 0)));
+    assert_eq!(it.other.told(bob), [""; 0]);
+    it.other.passes(&mut it.redis, Duration::from_secs(3));
+    let told = ["at 2 false", "cluster", "at 0 null"];
+    assert_eq!(it.other.told(bob), told);
+}
+
+#[test]
+fn who_comes_after_an_outage_gets_the_newest_messages_also_from_before_it() {
+    let mut it = back_from_its_own();
+    it.other.says(&mut it.redis, it.ann, ("third", 1), None);
+    let eve = it.other.comes_for_the_last(&mut it.redis, "eve", 2);
+    let told = ["at 3 null", "2 \"second\"", "3 \"third\""];
+    assert_eq!(it.other.told(eve), told);
+    it.redis.evict(&Key::Log(ROOM.into()));
+    let kim = it.other.comes_for_the_last(&mut it.redis, "kim", 2);
+    assert_eq!(it.other.told(kim), ["at 3 null", "3 \"third\""]);
+}
+
+#[test]
+fn who_waits_for_what_was_before_an_outage_gets_in_although_the_last_member_leaves() {
+    let mut it = back_from_its_own();
+    it.other.becomes_slow();
+    let bob = it.other.comes(&mut it.redis, "bob", Some((&it.epoch, 0)));
+    let eve = it.other.comes(&mut it.redis, "eve", Some((&it.epoch, 1)));
+    it.other.loses(&mut it.redis, it.ann);
+    it.other.loses(&mut it.redis, eve);
+    assert!(it.other.waits(bob));
+    it.other.becomes_quick(&mut it.redis);
+    let told = ["at 2 true", "1 \"first\"", "2 \"second\""];
+    assert_eq!(it.other.told(bob), told);
+    it.other.becomes_slow();
+    let cem = it.other.comes(&mut it.redis, "cem", Some((&it.epoch, 1)));
+    it.other.loses(&mut it.redis, bob);
+    it.other.loses(&mut it.redis, cem);
+    it.other.becomes_quick(&mut it.redis);
+    it.other.passes(&mut it.redis, Duration::from_secs(60));
+    let kim = it.other.comes(&mut it.redis, "kim", Some((&it.epoch, 1)));
+    assert_eq!(it.other.told(kim), ["at 2 true", "2 \"second\""]);
 }

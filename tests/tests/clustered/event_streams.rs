@@ -38,3 +38,26 @@ fn where_a_room_goes_on_elsewhere_the_stream_goes_on_there_too() {
         "{told:?}"
     );
 }
+
+#[test]
+fn what_a_stream_gets_from_before_an_outage_has_its_positions() {
+    let mut redis = broker();
+    let mut node = Node::start(&mut redis, "a", WhenDown::Alone);
+    let bob = node.comes(&mut redis, "bob", None);
+    node.says(&mut redis, bob, ("first", 1), None);
+    node.says(&mut redis, bob, ("second", 2), None);
+    let (epoch, _) = node.position();
+    node.is_cut_off(&mut redis);
+    node.passes(&mut redis, std::time::Duration::from_secs(3));
+    node.connects_anew(&mut redis);
+    node.says(&mut redis, bob, ("third", 3), None);
+    let ann = node.opens_stream_again(&mut redis, "ann", (&epoch, 0));
+    let told: Vec<_> = node.events(ann).iter().map(|it| short(it)).collect();
+    let expected = [
+        "subscribed 0 its epoch",
+        "message 1",
+        "message 2",
+        "message 3",
+    ];
+    assert_eq!(told, expected);
+}

@@ -111,6 +111,7 @@ impl Node {
             rates: Rates::unlimited(),
             history: History {
                 messages: 100,
+                on_join_max: 100,
                 ..History::default()
             },
             room_rules: rules(),
@@ -309,11 +310,23 @@ impl Node {
         user: &str,
         since: Option<(&str, u64)>,
     ) -> ConnectionId {
-        let since = since.map_or(String::new(), |(epoch, seq)| {
-            format!("&since={epoch}.{seq}")
-        });
+        let from = since.map(|(epoch, seq)| format!("&since={epoch}.{seq}"));
+        self.comes_from(redis, user, &from.unwrap_or_default())
+    }
+
+    /// A new client comes for the last messages.
+    pub(crate) fn comes_for_the_last(
+        &mut self,
+        redis: &mut SimRedis,
+        user: &str,
+        last: usize,
+    ) -> ConnectionId {
+        self.comes_from(redis, user, &format!("&last={last}"))
+    }
+
+    fn comes_from(&mut self, redis: &mut SimRedis, user: &str, from: &str) -> ConnectionId {
         let head = format!(
-            "GET /ws/{ROOM}?session={user}{since} HTTP/1.1\r\nHost: chat.example\r\n\
+            "GET /ws/{ROOM}?session={user}{from} HTTP/1.1\r\nHost: chat.example\r\n\
              Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         );
@@ -336,7 +349,22 @@ impl Node {
 
     /// A user opens an event stream in the room. The session is named as the user.
     pub(crate) fn opens_stream(&mut self, redis: &mut SimRedis, user: &str) -> ConnectionId {
-        let head = format!("GET /sse/{ROOM}?session={user} HTTP/1.1\r\nHost: chat.example\r\n\r\n");
+        self.opens_stream_with(redis, user, "")
+    }
+
+    /// A user opens an event stream again, from a position on.
+    pub(crate) fn opens_stream_again(
+        &mut self,
+        redis: &mut SimRedis,
+        user: &str,
+        (epoch, seq): (&str, u64),
+    ) -> ConnectionId {
+        self.opens_stream_with(redis, user, &format!("&since={epoch}.{seq}"))
+    }
+
+    fn opens_stream_with(&mut self, redis: &mut SimRedis, user: &str, from: &str) -> ConnectionId {
+        let head =
+            format!("GET /sse/{ROOM}?session={user}{from} HTTP/1.1\r\nHost: chat.example\r\n\r\n");
         self.requests(redis, user, &head)
     }
 

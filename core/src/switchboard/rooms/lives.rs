@@ -33,6 +33,7 @@ impl Rooms {
             name: name.into(),
             epoch: self.epochs,
             shared: None,
+            began: None,
             stay: 0,
             keeps,
             owner: None,

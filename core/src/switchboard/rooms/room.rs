@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::presence::Presence;
 use crate::IpKey;
+use crate::Time;
 
 /// What makes a connection enter a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,9 @@ pub(in crate::switchboard) struct Room {
     pub(in crate::switchboard) epoch: u64,
     /// Where the nodes of a cluster share it, its epoch there, which counts in place of `epoch`.
     pub(in crate::switchboard) shared: Option<Arc<str>>,
+    /// Where it went on when it came to that epoch from another one, and when: what was before is not in the
+    /// log here.
+    pub(in crate::switchboard) began: Option<Box<(u64, Time)>>,
     /// Distinguishes the successive times in which there are members in the rooms under one key.
     pub(in crate::switchboard) stay: u64,
     /// Whether it keeps a history, and so outlives its last member.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::switchboard::Switchboard;
 use crate::cluster::Order;
 use crate::switchboard::action::Action;
-use crate::switchboard::relay::{Abreast, ClusterRequest, Joining, Seat, SharedRoom};
+use crate::switchboard::relay::{Abreast, ClusterRequest, Joining, Older, Seat, SharedRoom};
 use crate::{ConnectionId, JoinFrom};
 
 impl SharedRoom {
@@ -19,17 +19,21 @@ impl SharedRoom {
         !self.alone && (here.epoch != since.epoch || here.seq < since.seq)
     }
 
-    /// Returns whether somebody waits until the node has caught up.
-    pub(super) fn has_somebody_ahead(&self) -> bool {
+    /// Returns whether somebody waits for what the broker has of it.
+    pub(super) fn is_awaited(&self) -> bool {
         let mut waiting = self.waiting.iter();
-        waiting.any(|joining| matches!(joining.abreast, Abreast::Asked(_)))
+        waiting.any(|joining| {
+            matches!(joining.abreast, Abreast::Asked(_)) || matches!(joining.older, Older::Asked(_))
+        })
     }
 }
 
 impl Joining {
     /// Returns whether it waits for nothing but the room.
     pub(super) fn is_ready(&self) -> bool {
-        !matches!(self.seat, Seat::Asked(_)) && !matches!(self.abreast, Abreast::Asked(_))
+        !matches!(self.seat, Seat::Asked(_))
+            && !matches!(self.abreast, Abreast::Asked(_))
+            && !matches!(self.older, Older::Asked(_))
     }
 }
 

@@ -149,6 +149,7 @@ impl Switchboard {
                     from: &from,
                     reach,
                     request: request.as_ref(),
+                    older: None,
                 };
                 self.enter_asked(id, &room, &entering);
             }

@@ -48,6 +48,7 @@ mod logins;
 mod markers;
 mod membership;
 mod moving;
+mod older;
 mod opening;
 mod outbound;
 mod presence;

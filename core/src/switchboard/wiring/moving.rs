@@ -25,6 +25,7 @@ impl Switchboard {
             let is_same = self.rooms.epoch(key).as_str() == &*at.epoch;
             if !is_same {
                 self.log.renumber(log, at.seq);
+                self.rooms.at_mut(key).began = None;
             }
             self.rooms.at_mut(key).shared = Some(at.epoch.clone());
         }
@@ -91,6 +92,7 @@ impl Switchboard {
         for it in returned {
             self.goes_on(key, at, it);
         }
+        self.rooms.at_mut(key).began = (!alone).then(|| Box::new((at.seq, now)));
         self.settle();
     }
 

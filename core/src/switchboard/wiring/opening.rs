@@ -46,6 +46,7 @@ impl Switchboard {
                 from: &from,
                 reach,
                 request: None,
+                older: None,
             };
             let _ = self.enter_room(id, &lobby, place, &entering);
         }

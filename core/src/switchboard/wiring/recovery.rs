@@ -1,13 +1,14 @@
 //! Where those begin who come back to a room, and what a history knows of who sent and got what.
 
 use super::draft::Draft;
+use super::older::FromBefore;
 use super::switchboard::Switchboard;
 use crate::protocol::RequestId;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Excluded, From, Identity, Joined, Origin, Resent};
 use crate::switchboard::recipients::{Exclude, Receipt};
-use crate::{ConnectionId, JoinFrom, Position, Reach, RoomMessage};
+use crate::{ConnectionId, History, JoinFrom, Position, Reach, RoomMessage};
 
 /// Where a new member of a room that keeps messages begins.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +62,15 @@ impl Beginning {
     }
 }
 
+/// Returns how many of the newest messages of a room somebody gets who names no position.
+pub(super) fn newest(history: &History, from: &JoinFrom) -> usize {
+    let most = history.on_join.max(history.on_join_max);
+    match from {
+        JoinFrom::Last(last) => usize::try_from(*last).unwrap_or(usize::MAX).min(most),
+        _ => history.on_join,
+    }
+}
+
 impl Switchboard {
     /// Returns where a new member begins that wants the messages of a room `from` somewhere on, and
     /// may have those within `reach`. Counts the outcome.
@@ -89,11 +99,7 @@ impl Switchboard {
             _ if by_key => return Beginning::END.by_key(seq, reach),
             JoinFrom::Rule | JoinFrom::Last(_) => {
                 let history = self.config.room(&self.rooms.at(key).name).history;
-                let most = history.on_join.max(history.on_join_max);
-                match from {
-                    JoinFrom::Last(last) => usize::try_from(*last).unwrap_or(usize::MAX).min(most),
-                    _ => history.on_join,
-                }
+                newest(&history, from)
             }
         };
         let allowed = usize::try_from(seq + 1 - reach.max(1)).unwrap_or(usize::MAX);
@@ -138,6 +144,25 @@ impl Switchboard {
             from: From::After(begins - 1),
             recovered: Some(true),
             hidden: (next < begins).then_some((next, begins - 1)),
+        }
+    }
+
+    /// Returns where a new member begins that gets what is older than what the room has here, and then
+    /// all that it has. Counts the outcome.
+    pub(super) fn begin_before(&mut self, older: &FromBefore) -> Beginning {
+        let from = From::After(older.upto);
+        let Some(since) = older.since else {
+            return Beginning {
+                from,
+                ..Beginning::END
+            };
+        };
+        self.counters.recoveries.ok += 1;
+        let next = since + 1;
+        Beginning {
+            from,
+            recovered: Some(true),
+            hidden: (next <= older.after).then_some((next, older.after)),
         }
     }
 

@@ -13,9 +13,8 @@ use super::relaying::Numbered;
 use super::switchboard::Switchboard;
 use crate::cluster::RoomBody;
 use crate::protocol::ServerMessage;
-use crate::switchboard::log::Origin;
-use crate::switchboard::relay::ClusterRequest;
-use crate::{ConnectionId, Frame, JoinFrom, Position, event_stream};
+use crate::switchboard::relay::{ClusterRequest, Missed};
+use crate::{ConnectionId, JoinFrom, Position, event_stream};
 
 /// A member that goes on elsewhere than the others.
 pub(super) struct Returned {
@@ -24,14 +23,6 @@ pub(super) struct Returned {
     seq: u64,
     /// What it missed up to where the others go on.
     missed: Vec<Missed>,
-}
-
-/// A message that a member has missed.
-#[derive(Clone)]
-struct Missed {
-    seq: u64,
-    frame: Frame,
-    origin: Origin,
 }
 
 impl Switchboard {
@@ -116,7 +107,7 @@ impl Switchboard {
     }
 
     /// Returns messages as members get them, up to the first one that is none.
-    fn missed<'a>(
+    pub(super) fn missed<'a>(
         &mut self,
         name: &Arc<str>,
         entries: impl Iterator<Item = (u64, &'a RoomBody)>,
@@ -129,7 +120,7 @@ impl Switchboard {
     }
 
     /// Returns what a member has missed of these messages, if they are all and fit into its queue.
-    fn missed_after(
+    pub(super) fn missed_after(
         &self,
         id: ConnectionId,
         entries: &[Missed],
@@ -154,14 +145,20 @@ impl Switchboard {
             seq,
         };
         self.tell_moved(key, &from, |other| other == id);
+        self.send_missed(id, key, missed);
+    }
+
+    /// Sends a member of a room what it has missed, of the room's epoch, as its own frames.
+    pub(super) fn send_missed(&mut self, id: ConnectionId, key: u32, missed: Vec<Missed>) {
         let Ok(connection) = self.connections.get(id) else {
             return;
         };
+        let epoch: Arc<str> = self.rooms.epoch(key).as_str().into();
         let identity = self.history_identity(connection);
         let name = self.room_name(key);
         let tells = self.tells_positions(id, key);
         for Missed { seq, frame, origin } in missed {
-            let epoch = at.epoch.clone();
+            let epoch = epoch.clone();
             let position = tells.then_some(Position { epoch, seq });
             if origin.is_own(&identity) || origin.excludes(&identity) {
                 let (channel, from, to) = (&name, seq, seq);

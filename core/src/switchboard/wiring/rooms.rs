@@ -1,5 +1,6 @@
 //! Joining and leaving rooms.
 
+use super::older::FromBefore;
 use super::switchboard::Switchboard;
 use crate::hash::Vacant;
 use crate::protocol::{RequestId, ServerMessage};
@@ -20,6 +21,8 @@ pub(super) struct Entering<'a> {
     pub(super) reach: Reach,
     /// The request that is answered.
     pub(super) request: Option<&'a RequestId<'a>>,
+    /// What it gets from before what the room has here.
+    pub(super) older: Option<&'a FromBefore>,
 }
 
 impl Switchboard {
@@ -42,6 +45,7 @@ impl Switchboard {
             from: &JoinFrom::Rule,
             reach: Reach::All,
             request: None,
+            older: None,
         };
         self.enter_room(id, room, place, &entering)
     }
@@ -113,7 +117,10 @@ impl Switchboard {
         if !self.rooms.at(key).is_active() {
             self.activate_room(key, owner);
         }
-        let beginning = self.begin(key, entering.from, entering.reach);
+        let beginning = match entering.older {
+            Some(older) => self.begin_before(older),
+            None => self.begin(key, entering.from, entering.reach),
+        };
         let identity = match beginning.from {
             From::End => Identity::default(),
             _ => self.history_identity(self.connections.get(id)?),
@@ -138,7 +145,7 @@ impl Switchboard {
             channel: &channel,
             seq: joined.seq,
             epoch: epoch.as_str(),
-            first: keeps.then_some(joined.first),
+            first: keeps.then_some(entering.older.map_or(joined.first, |older| older.after + 1)),
             recovered: beginning.recovered,
             keep: by_key.then_some("latest"),
             id: entering.request,
@@ -150,7 +157,11 @@ impl Switchboard {
                 .tell_positions_in(channel.clone());
         }
         let tells = self.tells_positions(id, key);
-        let position = tells.then(|| beginning.position(&joined)).flatten();
+        let position = match entering.older {
+            Some(older) => Some(older.after),
+            None => beginning.position(&joined),
+        };
+        let position = position.filter(|_| tells);
         let position = position.map(|seq| Position {
             epoch: epoch.as_str().into(),
             seq,
@@ -165,6 +176,9 @@ impl Switchboard {
                 seq: to,
             });
             self.send_positioned(id, &skip, position.as_ref());
+        }
+        if let Some(older) = entering.older {
+            self.send_missed(id, key, older.missed.clone());
         }
         Ok(())
     }

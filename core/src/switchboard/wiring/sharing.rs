@@ -11,7 +11,7 @@ use crate::config::settings::RoomSettings;
 use crate::protocol::{ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::action::Notice;
 use crate::switchboard::errors::JoinError;
-use crate::switchboard::relay::{Abreast, ClusterRequest, Joining, Seat, Stage};
+use crate::switchboard::relay::{Abreast, ClusterRequest, Joining, Older, Seat, Stage};
 use crate::switchboard::rooms::Via;
 use crate::{ConnectionId, Position, PresenceInfo, Refused, Time};
 
@@ -66,14 +66,15 @@ impl Switchboard {
         let Some(settings) = self.shared_settings(name) else {
             return false;
         };
-        let is_ahead = self.is_ahead(name, entering.from);
+        let is_elsewhere = self.is_ahead(name, entering.from)
+            || self.is_older(name, entering.from, entering.reach);
         let is_held = self.gets_held_seat(id, name);
         let Some(relay) = &mut self.relay else {
             return false;
         };
         let is_open = relay.is_open(name);
         let has_seat = is_held || settings.members_total.is_none();
-        if has_seat && is_open && !is_ahead {
+        if has_seat && is_open && !is_elsewhere {
             return false;
         }
         let name: Arc<str> = name.into();
@@ -97,10 +98,12 @@ impl Switchboard {
             request: entering.request.cloned().map(RequestId::into_owned),
             seat,
             abreast: Abreast::Unknown,
+            older: Older::Unknown,
         });
         self.waits(id);
         if is_open {
             self.wait_for_those_ahead(&name);
+            self.wait_for_older(&name);
         } else {
             self.ask_to_enter(&name);
         }
@@ -168,8 +171,9 @@ impl Switchboard {
     }
 
     /// Lets those in who wait for a room that is open.
-    fn let_in(&mut self, name: &Arc<str>) {
+    pub(super) fn let_in(&mut self, name: &Arc<str>) {
         self.wait_for_those_ahead(name);
+        self.wait_for_older(name);
         let Some(relay) = &mut self.relay else {
             return;
         };
@@ -177,7 +181,7 @@ impl Switchboard {
         let waiting = std::mem::take(&mut room.waiting);
         let (ready, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(Joining::is_ready);
         room.waiting = others;
-        let is_awaited = room.has_somebody_ahead();
+        let is_awaited = room.is_awaited();
         for joining in ready {
             self.enter_at_last(name, &joining);
         }
@@ -210,11 +214,13 @@ impl Switchboard {
         self.waits_no_more(id);
         // One that is held beside the one that it got is of no use.
         let has_two = joining.seat == Seat::Granted && self.has_held_seat(id, name);
+        let older = self.older_of(name, joining);
         let entering = Entering {
             via: joining.via,
             from: &joining.from,
             reach: joining.reach,
             request: joining.request.as_ref(),
+            older: older.as_ref(),
         };
         let entered = self
             .may_enter(id, name, joining.via)
@@ -291,7 +297,7 @@ impl Switchboard {
         if room.stage != Stage::Away {
             room.stage = Stage::Away;
             room.elsewhere.clear();
-            let is_awaited = room.has_somebody_ahead();
+            let is_awaited = room.is_awaited();
             let room = name.clone();
             self.ask_cluster(ClusterRequest::Leave { room });
             if is_awaited {

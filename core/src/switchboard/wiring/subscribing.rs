@@ -29,6 +29,7 @@ impl Switchboard {
                 from: &from,
                 reach: Reach::All,
                 request: request.as_ref(),
+                older: None,
             };
             let _ = self.enter_room(id, channel, room, &entering);
             return None;
