@@ -6,7 +6,7 @@ use std::time::Duration;
 use switchboard_core::Time;
 use switchboard_core::cluster::{
     Answer, Appended, BrokerTime, Channel, Cluster, ClusterConfig, ClusterNotice, Command, Entry,
-    Fate, Output, PositionKind, RoomPosition, RoomTerms,
+    Fate, Order, Output, PositionKind, RoomPosition, RoomTerms,
 };
 
 const NOW: Time = Time::from_millis(1000);
@@ -46,12 +46,17 @@ fn sync(seq: u64, entries: Vec<Entry>) -> Answer {
 }
 
 fn connected() -> Cluster {
+    connected_with_linger(Duration::ZERO)
+}
+
+/// A machine that follows rooms for so long after everybody has left.
+fn connected_with_linger(linger: Duration) -> Cluster {
     let mut config = ClusterConfig::new("a-0");
     // No second heartbeat while a test lasts.
     config.lease.beat = HOUR;
     config.lease.lease = 3 * HOUR;
     config.lease.echo = 3 * HOUR;
-    config.linger = Duration::ZERO;
+    config.linger = linger;
     let mut cluster = Cluster::new(config, NOW);
     cluster.tick(NOW);
     assert_eq!(outputs(&mut cluster), [Output::Connect]);
@@ -274,6 +279,49 @@ fn a_message_is_answered_though_its_number_went_to_one_of_no_node() {
     // Again: there is nothing left to answer.
     cluster.pushed(NOW, &channel, b"1\tM\t8\te1\ta-0\t1\nhi", None);
     assert_eq!(outputs(&mut cluster), []);
+}
+
+#[test]
+fn a_room_without_a_common_order_is_followed_for_a_while_too() {
+    let linger = Duration::from_secs(30);
+    let (mut cluster, lobby) = (connected_with_linger(linger), Arc::from("lobby"));
+    let terms = RoomTerms {
+        order: Order::Local,
+        ..RoomTerms::default()
+    };
+    let start = |told: &[Output]| {
+        let mut positions = told.iter().filter_map(|it| match it {
+            Output::Position { epoch, seq, .. } => Some((Arc::clone(epoch), *seq)),
+            _ => None,
+        });
+        positions.next().expect("a position")
+    };
+    cluster.enter(NOW, &lobby, terms);
+    let (epoch, seq) = start(&outputs(&mut cluster));
+    assert_eq!(seq, 0);
+    cluster
+        .publish(NOW, &lobby, terms, b"hi"[..].into())
+        .expect("a place in the outbox");
+    cluster.leave(NOW, &lobby);
+    let channel = Channel::Room(Arc::clone(&lobby));
+    cluster.pushed(NOW, &channel, b"1\tL\tb-0\t5\t1\nhi", None);
+    let told = outputs(&mut cluster);
+    let delivered = |it: &&Output| matches!(it, Output::Deliver { .. });
+    assert_eq!(told.iter().filter(delivered).count(), 2, "{told:?}");
+    cluster.enter(NOW, &lobby, terms);
+    assert_eq!(start(&outputs(&mut cluster)), (Arc::clone(&epoch), 2));
+
+    cluster.leave(NOW, &lobby);
+    cluster.tick(NOW + linger);
+    let told = outputs(&mut cluster);
+    assert!(
+        told.contains(&Output::Unsubscribe(vec![channel])),
+        "{told:?}"
+    );
+    cluster.enter(NOW + linger, &lobby, terms);
+    let (another, seq) = start(&outputs(&mut cluster));
+    assert_eq!(seq, 0);
+    assert_ne!(another, epoch);
 }
 
 #[test]

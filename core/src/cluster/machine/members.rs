@@ -48,7 +48,9 @@ impl Cluster {
         };
         match room.stage {
             _ if !room.has_members => {}
-            Stage::Syncing | Stage::Live if self.config.linger > Duration::ZERO => {
+            Stage::Syncing | Stage::Live | Stage::Local(_)
+                if self.config.linger > Duration::ZERO =>
+            {
                 let until = now + self.config.linger;
                 self.with_room(name, |room, cx| room.linger(until, cx));
             }
