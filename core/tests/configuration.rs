@@ -178,6 +178,14 @@ fn a_rule_about_history_that_makes_no_sense_is_an_error_that_names_field_value_a
             "room_rules.history.on_join = 3 (prefix \"b\"): must be at most history.messages",
         ),
         (
+            r#"{"room_rules":[{"prefix":"b","members_total":0}]}"#,
+            "room_rules.members_total = 0 (prefix \"b\"): must be at least 1",
+        ),
+        (
+            r#"{"room_rules":[{"prefix":"b","members_total":3,"order":"local","keep":{"latest":{"keys":1}}}]}"#,
+            "room_rules.members_total = 3 (prefix \"b\"): each node has its own where keep is latest and order is local",
+        ),
+        (
             r#"{"room_rules":[{"prefix":"b","keep":{"latest":{"keys":0}}}]}"#,
             "room_rules.keep.keys = 0 (prefix \"b\"): must be at least 1",
         ),

@@ -1,9 +1,9 @@
 //! Validation of how a node takes part in a cluster.
 
+use super::Config;
 use super::check::{LONGER, POSITIVE, YEAR};
 use super::cluster::Clustering;
 use super::error::ConfigError;
-use super::{Config, Keep};
 use crate::cluster::BadClusterConfig;
 
 impl Config {
@@ -32,20 +32,7 @@ impl Config {
         }
         check_prefix(cluster)?;
         let machine = self.machine(cluster, 0);
-        machine.check().map_err(|bad| named(bad, cluster))?;
-        for rule in &self.room_rules {
-            if rule.members_total == Some(0) {
-                return wrong("room_rules.members_total", &0, POSITIVE);
-            }
-            let by_key = matches!(rule.keep, Keep::Latest { .. });
-            if let Some(total) = rule.members_total
-                && by_key
-            {
-                let told = "rooms that keep values by key are not shared by the nodes";
-                return wrong("room_rules.members_total", &total, told);
-            }
-        }
-        Ok(())
+        machine.check().map_err(|bad| named(bad, cluster))
     }
 }
 

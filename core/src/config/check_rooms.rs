@@ -58,6 +58,8 @@ const RULE: Fields = Fields {
 const MOST: usize = 1 << 30;
 const AT_MOST: &str = "must be at most 1073741824";
 
+const TOTAL: &str = "room_rules.members_total";
+
 const KEYS: &str = "room_rules.keep.keys";
 const MOST_KEYS: usize = 1_000_000;
 
@@ -107,6 +109,14 @@ fn check_seats(settings: &RoomSettings, fields: Fields) -> Result<(), Broken> {
     }
     if members > MOST {
         return wrong(fields.members, &members, AT_MOST);
+    }
+    match settings.members_total {
+        Some(0) => return wrong(TOTAL, &0, POSITIVE),
+        Some(total) if !settings.is_shared() => {
+            let own = "each node has its own where keep is latest and order is local";
+            return wrong(TOTAL, &total, own);
+        }
+        _ => {}
     }
     match settings.hold_seat {
         Some(hold) => check_time("room_rules.hold_seat", hold),

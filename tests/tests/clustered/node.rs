@@ -26,6 +26,9 @@ pub(crate) const LOCAL: &str = "local";
 /// A room that keeps the latest value of each of three keys.
 pub(crate) const KEYED: &str = "keyed";
 
+/// The same with one seat over all nodes.
+pub(crate) const BOARD: &str = "board";
+
 /// A room that tells nothing of users beside their names.
 pub(crate) const BARE: &str = "bare";
 
@@ -87,6 +90,11 @@ fn rules() -> Vec<RoomRule> {
         RoomRule {
             keep: Keep::Latest { keys: 3 },
             ..rule(KEYED)
+        },
+        RoomRule {
+            keep: Keep::Latest { keys: 3 },
+            members_total: Some(1),
+            ..rule(BOARD)
         },
         RoomRule {
             presence: RoomPresence {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use switchboard_core::{ConnectionId, WhenDown};
 use switchboard_tests::broker::{Kept, Key, SimRedis};
 
-use crate::node::{KEYED, Node, broker};
+use crate::node::{BOARD, KEYED, Node, broker};
 use crate::pair::pass;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -292,4 +292,25 @@ fn nodes_that_were_on_their_own_set_again_what_the_broker_has_lost_meanwhile() {
     assert_eq!(told[told.len() - 3..], ["at 2 latest", "1 a 1", "2 b 2"]);
     let (_, told) = it.comes("cem");
     assert_eq!(told, ["at 2 latest", "1 a 1", "2 b 2"]);
+}
+
+#[test]
+fn a_room_of_values_may_have_its_seats_over_all_nodes() {
+    let Pair {
+        mut redis,
+        mut one,
+        mut other,
+        ann,
+    } = pair();
+    one.enters(&mut redis, ann, BOARD);
+    let told = one.told(ann);
+    assert_eq!(told.last().map(String::as_str), Some("at 0 null"));
+    let bob = other.comes(&mut redis, "bob", None);
+    other.told(bob);
+    other.enters(&mut redis, bob, BOARD);
+    assert_eq!(other.told(bob), ["room_full"]);
+    one.loses(&mut redis, ann);
+    pass(&mut redis, [&mut one, &mut other], SECOND);
+    other.enters(&mut redis, bob, BOARD);
+    assert_eq!(other.told(bob), ["at 0 null"]);
 }
