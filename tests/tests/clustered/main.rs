@@ -10,4 +10,5 @@ mod node;
 mod pair;
 mod presence_info;
 mod sending_again;
+mod two_brokers;
 mod values;

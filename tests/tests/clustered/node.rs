@@ -613,6 +613,11 @@ impl Node {
         self.board.is_undecided(id)
     }
 
+    /// Whether a user is on this node.
+    pub(crate) fn has_user(&self, user: &str) -> bool {
+        self.board.is_connected(user)
+    }
+
     /// Where the room is on this node.
     pub(crate) fn position(&self) -> (Arc<str>, u64) {
         let at = self.board.position(ROOM).expect("a room");

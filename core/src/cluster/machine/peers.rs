@@ -43,6 +43,9 @@ struct Peer {
     state: NodeState,
     load: NodeLoad,
     life: Life,
+    /// It was found dead at another broker than the present one, to which this node has been connected
+    /// since then: it may live here.
+    doubted: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +91,17 @@ impl Peers {
         }
     }
 
+    /// This is another broker than before. Who was not heard at that one may be at this one all along: until
+    /// they can be judged here, their claims and seats are not free.
+    pub(super) fn doubt(&mut self, now: Time, own: &str) {
+        for (registration, peer) in &mut self.all {
+            let is_certain = node_of(registration) == own || peer.state == NodeState::Gone;
+            if peer.life != Life::Alive && !is_certain {
+                peer.doubted = Some(now);
+            }
+        }
+    }
+
     /// Takes notice of a registration that is named somewhere; it lives until it can be judged.
     pub(super) fn heard_of(&mut self, now: Time, registration: &Arc<str>) {
         if self.all.len() >= MOST && !self.all.contains_key(registration) {
@@ -99,6 +113,7 @@ impl Peers {
             state: NodeState::Up,
             load: NodeLoad::default(),
             life: Life::Alive,
+            doubted: None,
         };
         self.all.entry(Arc::clone(registration)).or_insert_with(new);
     }
@@ -130,6 +145,7 @@ impl Peers {
         peer.count = Some(count);
         peer.state = state;
         peer.load = load;
+        peer.doubted = None;
         if state == NodeState::Gone {
             if peer.life == Life::Alive {
                 let vanishes = now + self.grace;
@@ -152,6 +168,7 @@ impl Peers {
     pub(super) fn judge(&mut self, now: Time, proof: Time) -> Vec<Change> {
         let (mut changes, mut vanished) = (Vec::new(), false);
         for (registration, peer) in &mut self.all {
+            peer.doubted = peer.doubted.filter(|since| *since + self.lease > proof);
             if peer.life == Life::Alive && peer.heard + self.lease <= proof {
                 peer.life = Life::Dead {
                     vanishes: peer.heard + self.grace,
@@ -182,7 +199,7 @@ impl Peers {
         let mut dead: Vec<_> = self
             .all
             .iter()
-            .filter(|(_, peer)| peer.life != Life::Alive)
+            .filter(|(_, peer)| peer.life != Life::Alive && peer.doubted.is_none())
             .map(|(registration, peer)| (peer.heard, registration))
             .collect();
         dead.sort_by(|a, b| b.cmp(a));
@@ -192,7 +209,10 @@ impl Peers {
 
     /// Registrations that have been dead for so long that nothing of them is left.
     pub(super) fn forgettable(&self, now: Time) -> Vec<Arc<str>> {
-        let is_past = |peer: &Peer| peer.life == Life::Vanished && peer.heard + self.memory <= now;
+        let is_past = |peer: &Peer| {
+            let is_old = peer.heard + self.memory <= now;
+            peer.life == Life::Vanished && peer.doubted.is_none() && is_old
+        };
         let past = self.all.iter().filter(|(_, peer)| is_past(peer));
         past.map(|(registration, _)| Arc::clone(registration))
             .take(NAMED)
@@ -203,7 +223,8 @@ impl Peers {
     pub(super) fn silent(&self, now: Time, silence: Duration, own: &str) -> Vec<Arc<str>> {
         let mut nodes: BTreeMap<&str, bool> = BTreeMap::new();
         for (registration, peer) in &self.all {
-            let is_silent = peer.life == Life::Vanished && peer.heard + silence <= now;
+            let is_gone = peer.life == Life::Vanished && peer.doubted.is_none();
+            let is_silent = is_gone && peer.heard + silence <= now;
             *nodes.entry(node_of(registration)).or_insert(true) &= is_silent;
         }
         let silent = nodes

@@ -24,6 +24,7 @@ impl Cluster {
         self.figures.connects += 1;
         if *self.incarnation != *incarnation {
             self.incarnation = incarnation.into();
+            self.peers.doubt(now, &self.config.node);
         }
         self.check_lease(now);
         self.lease.connected();
