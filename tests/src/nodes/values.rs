@@ -7,7 +7,7 @@ use switchboard_core::protocol::Content;
 
 use super::client::What;
 use super::hearing::Heard;
-use super::oracle::{Sender, Written, identity};
+use super::oracle::{Epoch, Sender, Written, identity};
 use super::plan::{KEPT_KEYS, KEYS, PRICES, ROOMS};
 use super::world::World;
 
@@ -207,8 +207,9 @@ impl World {
         self.count("value", 1);
         self.count("present value", u64::from(is_filling));
         self.numbered_for(c, epoch, seq, id);
+        let is_restored = self.is_set_again(id, epoch);
         let message = &self.oracle.messages[id as usize];
-        let (its, is_restored) = (message.written.key, message.is_restored);
+        let its = message.written.key;
         // Whoever begins with an empty table gets its own values, too, and so with what is set again.
         let is_own = message.written.sender == Sender::Client(c);
         self.check("keys", its == Some(key), || {
@@ -225,6 +226,15 @@ impl World {
             .got
             .insert(id, (l, epoch));
         self.has_now(c, key, (seq, Some(id)));
+    }
+
+    /// Whether nodes have set a value again. Of a node on its own, that is known only by another epoch that
+    /// the value was in.
+    fn is_set_again(&self, id: u64, epoch: u32) -> bool {
+        let has = |it: &Epoch| it.room == PRICES && it.numbers.values().any(|&its| its == id);
+        let mut epochs = (0..).zip(&self.oracle.epochs);
+        self.oracle.messages[id as usize].is_restored
+            || !self.oracle.is_shared(epoch) && epochs.any(|(other, it)| other != epoch && has(it))
     }
 
     fn is_removed_for(&mut self, c: u32, epoch: u32, seq: u64, key: usize) {
