@@ -375,7 +375,8 @@ impl World {
         self.fault(Fault::Drain);
         self.note(|| format!("drain {drain:?}"));
         let deadline = drain.deadline.max(drain.window).as_nanos() as u64;
-        self.drain_due = Some((self.now, self.now + deadline));
+        let began = self.core_time();
+        self.drain_due = Some((began, began + deadline));
         self.oracle.drain_open = self.oracle.open;
         let live: Vec<u32> = self.oracle.live.iter().copied().collect();
         for l in live {
