@@ -75,6 +75,8 @@ impl World {
                 exact: !room.forgets,
             };
         }
+        // What messages take of a room's bytes that is compressed is not predicted.
+        let compresses = self.plan.config.compression.is_some();
         let (now, mut first, mut bytes) = (self.core_time(), next, 0);
         while first > 1 {
             let entry = &log[first as usize - 2];
@@ -88,7 +90,7 @@ impl World {
         First {
             least: first.max(room.floor),
             // Elsewhere a history reaches back no further than a member may lag.
-            exact: room.catches_up && !self.is_pressed(),
+            exact: room.catches_up && !self.is_pressed() && !compresses,
         }
     }
 

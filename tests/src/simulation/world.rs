@@ -8,7 +8,7 @@ use fastrand::Rng;
 use switchboard_core::{ConnectionId, Deflater, Switchboard, Time, WriteTurn};
 
 use super::client::Client;
-use super::contexts::{self, CONTEXTS};
+use super::contexts;
 use super::counters::{Fault, Probe, Tally};
 use super::keeping::KEEPING;
 use super::link::{Link, Phase};
@@ -75,9 +75,7 @@ impl World {
     pub(super) fn recorded(seed: u64, recorder: usize) -> Self {
         let mut rng = Rng::with_seed(seed);
         let mut plan = Plan::draw(&mut rng, seed >= KEEPING);
-        if (CONTEXTS..KEEPING).contains(&seed) {
-            contexts::draw(seed, &mut plan.config);
-        }
+        contexts::draw(seed, &mut plan.config);
         plan.config.recorder.bytes = recorder;
         let start = rng.u64(0..=10_000) * SECOND;
         let board = Switchboard::new(plan.config.clone(), rng.u64(..), Time::from_nanos(start));
