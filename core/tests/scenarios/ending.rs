@@ -3,6 +3,7 @@
 use serde_json::json;
 use switchboard_core::{
     CloseReason, Event, Exclude, Frame, Notice, ProtocolError, ReadMode, SlowPolicy, WriteTurn,
+    protocol,
 };
 use switchboard_kit::Received;
 
@@ -361,4 +362,40 @@ fn what_a_writer_has_of_a_room_that_was_left_counts_as_dropped_where_an_end_flus
         dropped.into_iter().collect::<Vec<_>>(),
         [("application", 1)]
     );
+}
+
+#[test]
+fn what_a_writer_has_of_a_room_that_was_left_counts_once_where_an_end_discards() {
+    // How many messages of the turn the socket takes, and how many count as dropped in the end.
+    for (taken, dropped) in [(2, 2), (1, 3), (0, 4)] {
+        let mut world = World::new();
+        let ann = world.connect("ann", "lobby");
+        world.advance(millis(300));
+        world.forget();
+        let (id, now) = (world.id(ann), world.now);
+        let publish = |world: &mut World, text| {
+            let frame = Frame::text(text);
+            let board = &mut world.board;
+            let sent = board.broadcast_raw(now, "lobby", frame, Exclude::NOBODY);
+            assert_eq!(sent.unwrap().accepted, 1);
+        };
+        publish(&mut world, "first");
+        publish(&mut world, "second");
+        let mut turn = WriteTurn::default();
+        world.board.take_turn(&mut turn, 1);
+        let bytes = turn.job(0).expect("both").1.to_vec();
+        publish(&mut world, "third");
+        // What was published so far is to go out before the answer.
+        let command = protocol::parse(r#"{"type":"unsubscribe","channel":"lobby"}"#);
+        world.board.command(now, id, command).unwrap();
+        world.board.close(now, id, CloseReason::Kicked).unwrap();
+        assert_eq!(world.stats().dropped["kicked"], 2, "the third, the answer");
+        let ends = [0, Frame::text("first").len(), bytes.len()];
+        world.peer_mut(ann).receive(&bytes[..ends[taken]]);
+        turn.wrote(0, ends[taken]);
+        world.board.report(now, &mut turn);
+        world.happens(ann, Event::Writable);
+        assert_eq!(texts(&world.frames(ann)), taken);
+        assert_eq!(world.stats().dropped["kicked"], dropped, "{taken} went out");
+    }
 }

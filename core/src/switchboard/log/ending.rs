@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Log;
 use super::class::Class;
 use super::connection::{List, Membership, Writer};
-use super::item::{Came, Item};
+use super::item::{Came, Item, Lane};
 use super::recovery::{Markers, NoMarkers, place};
 use super::turn::Turn;
 use crate::switchboard::arena::NONE;
@@ -98,10 +98,13 @@ impl Log {
         let room = &self.rooms[found.room];
         let member = room.members[found.index as usize];
         let came = if member.flying {
-            Came::Taken
+            Came::Flying
         } else {
             Came::Room
         };
+        let taken_to = room.latest.as_ref().filter(|_| member.flying);
+        let taken_to = taken_to.map(|latest| room.locate(latest.taken_to(found.index)));
+        let mut taken = found.taken;
         let recovery = self.recovery(slot, found.room);
         let stop = room.stop_index(&member);
         let mut at = room.next_of(&member, recovery.as_ref());
@@ -135,6 +138,10 @@ impl Log {
                 });
             }
             if let Some(frame) = told.or_else(|| is_for.then(|| entry.frame.clone())) {
+                // What a writer has taken may have been overwritten since.
+                let is_taken = taken_to.map_or(taken > 0, |to| at < to);
+                taken = taken.saturating_sub(u32::from(!mark));
+                let came = if is_taken { Came::Taken } else { came };
                 due.push(Due {
                     place,
                     stamp,
@@ -154,6 +161,7 @@ impl Log {
             return 0;
         }
         self.connections[id.slot as usize].discards = true;
+        self.set_adrift(id.slot);
         let dropped = self.leave_all(id) + self.discard_own(id.slot);
         self.weigh_connection(id.slot);
         dropped
@@ -199,6 +207,19 @@ impl Log {
         })
     }
 
+    /// Removes what was flushed from the connection's own frames where a writer has it. Whether that is
+    /// dropped is known when the writer reports.
+    fn set_adrift(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        if connection.writer != Writer::Writing || !connection.flushed {
+            return;
+        }
+        let taken = self.queues.of(connection).own_taken as usize;
+        let is_left = |item: &Item| item.came != Came::Taken;
+        let removed = self.retain(slot, Lane::InOrder, taken, is_left);
+        self.connections[slot as usize].adrift += removed as u32;
+    }
+
     /// Returns the stamps of what was flushed while a writer may have had it, in order: it is among the
     /// connection's own frames.
     pub(super) fn taken_and_flushed(&self, slot: u32) -> Vec<u64> {
@@ -206,16 +227,31 @@ impl Log {
         let mut stamps = Vec::new();
         while at != NONE {
             let item = &self.items[at];
-            stamps.extend(self.origin(item).filter(|_| item.came == Came::Taken));
+            stamps.extend(self.origin(item).filter(|_| item.came.may_be_taken()));
             at = item.next;
         }
         stamps.sort_unstable();
         stamps
     }
 
+    /// Puts what waits for a connection that was flushed in order when its writer has reported: it has
+    /// nothing of rooms that were left any more. `gone` has the stamps of what has gone out, in order.
+    pub(super) fn land_flushed(&mut self, slot: u32, gone: &[u64]) {
+        self.order_flushed(slot, gone);
+        let mut at = self.queues.of(&self.connections[slot as usize]).own.head;
+        while at != NONE {
+            let item = &mut self.items[at];
+            if item.came.may_be_taken() {
+                item.came = Came::Room;
+            }
+            at = item.next;
+        }
+        self.connections[slot as usize].flushed = false;
+    }
+
     /// Puts what waits for a connection that was flushed in order, without the messages that had
     /// been taken from its rooms before, and have gone out. `gone` has their stamps, in order.
-    pub(super) fn order_flushed(&mut self, slot: u32, gone: &[u64]) {
+    fn order_flushed(&mut self, slot: u32, gone: &[u64]) {
         let queue = self.queues.of(&self.connections[slot as usize]);
         let taken = queue.own_taken as usize;
         let mut at = queue.own.head;
@@ -225,7 +261,7 @@ impl Log {
             let (origin, own) = (self.origin(item), item.came == Came::Own);
             let next = item.next;
             if waiting.len() >= taken
-                && item.came == Came::Taken
+                && item.came.may_be_taken()
                 && origin.is_some_and(|stamp| gone.binary_search(&stamp).is_ok())
             {
                 self.free(slot, at);

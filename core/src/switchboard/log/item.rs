@@ -23,8 +23,17 @@ pub(super) enum Came {
     Own,
     /// A room that was left to end.
     Room,
-    /// The same, and a writer may have taken it from there before.
+    /// The same, while a writer had some of what waited there. It may have this too.
+    Flying,
+    /// The same, and a writer has it.
     Taken,
+}
+
+impl Came {
+    /// Returns whether a writer may have taken it from its room before.
+    pub(super) const fn may_be_taken(self) -> bool {
+        matches!(self, Self::Flying | Self::Taken)
+    }
 }
 
 /// Which of a connection's lists.

@@ -208,8 +208,9 @@ impl Log {
     pub(super) fn discard_own(&mut self, slot: u32) -> u64 {
         let queue = self.queues.of(&self.connections[slot as usize]);
         let (urgent, own) = (queue.urgent_taken as usize, queue.own_taken as usize);
-        self.retain(slot, Lane::Urgent, urgent, Class::survives)
-            + self.retain(slot, Lane::InOrder, own, Class::survives)
+        let survives = |item: &Item| item.class.survives();
+        self.retain(slot, Lane::Urgent, urgent, survives)
+            + self.retain(slot, Lane::InOrder, own, survives)
     }
 
     /// Keeps the frames for which `keep` holds, and the first `taken` ones; returns the number of
@@ -219,13 +220,13 @@ impl Log {
         slot: u32,
         lane: Lane,
         taken: usize,
-        mut keep: impl FnMut(Class) -> bool,
+        mut keep: impl FnMut(&Item) -> bool,
     ) -> u64 {
         let list = self.queues.of(&self.connections[slot as usize]).list(lane);
         let (mut kept, mut at, mut index, mut dropped) = (List::EMPTY, list.head, 0, 0);
         while at != NONE {
             let Item { next, class, .. } = self.items[at];
-            if index < taken || keep(class) {
+            if index < taken || keep(&self.items[at]) {
                 if kept.is_empty() {
                     kept.head = at;
                 } else {

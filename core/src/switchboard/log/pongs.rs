@@ -28,9 +28,9 @@ impl Log {
     pub(super) fn collapse_pongs(&mut self, slot: u32) {
         let mut more = self.queues.of(&self.connections[slot as usize]).pongs;
         if more > 1 {
-            self.retain(slot, Lane::Urgent, 0, |class| {
-                more -= u8::from(class == Class::PONG);
-                class != Class::PONG || more == 0
+            self.retain(slot, Lane::Urgent, 0, |item| {
+                more -= u8::from(item.class == Class::PONG);
+                item.class != Class::PONG || more == 0
             });
         }
     }

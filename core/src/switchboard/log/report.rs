@@ -135,9 +135,7 @@ impl Log {
         self.after_report(slot, job, turn, &mut outcome);
         if flushed {
             gone.sort_unstable();
-            self.order_flushed(slot, &gone);
-            // No writer has anything of rooms that were left.
-            self.connections[slot as usize].flushed = false;
+            self.land_flushed(slot, &gone);
         }
         outcome
     }
