@@ -2,47 +2,20 @@
 
 use std::time::Duration;
 
-use switchboard_core::{ConnectionId, WhenDown};
-use switchboard_tests::broker::SimRedis;
-
-use crate::node::{Node, broker};
-use crate::pair::pass;
+use crate::pair::Pair;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Two nodes; ann is on the first one, and bob on the second.
-struct Pair {
-    redis: SimRedis,
-    one: Node,
-    other: Node,
-    ann: ConnectionId,
-    bob: ConnectionId,
-}
-
+/// Both have been told of who is in the lobby.
 fn pair() -> Pair {
-    let mut redis = broker();
-    let mut one = Node::start(&mut redis, "a", WhenDown::Alone);
-    let mut other = Node::start(&mut redis, "b", WhenDown::Alone);
-    let ann = one.comes(&mut redis, "ann", None);
-    let bob = other.comes(&mut redis, "bob", None);
-    let mut pair = Pair {
-        redis,
-        one,
-        other,
-        ann,
-        bob,
-    };
+    let mut pair = Pair::start();
     pair.passes(SECOND);
     pair.told_ann();
-    pair.other.told(bob);
+    pair.other.told(pair.bob);
     pair
 }
 
 impl Pair {
-    fn passes(&mut self, time: Duration) {
-        pass(&mut self.redis, [&mut self.one, &mut self.other], time);
-    }
-
     /// Ann sends a message to a user.
     fn sends(&mut self, user: &str) {
         self.one.sends_to_user(&mut self.redis, self.ann, user);

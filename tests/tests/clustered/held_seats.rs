@@ -2,52 +2,29 @@
 
 use std::time::Duration;
 
-use switchboard_core::{ConnectionId, WhenDown};
-use switchboard_tests::broker::SimRedis;
-
-use crate::node::{HOLD, Node, SMALL, broker};
-use crate::pair::pass;
+use crate::node::{HOLD, SMALL};
+use crate::pair::Pair;
 
 /// Ten milliseconds less than [`HOLD`].
 const ALMOST: Duration = Duration::from_millis(39_990);
 
-/// Two nodes; ann is in the small room on the first one, and bob on the second.
-struct Full {
-    redis: SimRedis,
-    one: Node,
-    other: Node,
-    ann: ConnectionId,
-}
-
-fn full() -> Full {
-    let mut redis = broker();
-    let mut one = Node::start(&mut redis, "a", WhenDown::Alone);
-    let mut other = Node::start(&mut redis, "b", WhenDown::Alone);
-    let ann = one.comes(&mut redis, "ann", None);
-    one.enters(&mut redis, ann, SMALL);
-    assert_eq!(one.told(ann), ["at 0 null", "at 0 null"]);
-    let bob = other.comes(&mut redis, "bob", None);
-    other.enters(&mut redis, bob, SMALL);
-    assert_eq!(other.told(bob), ["at 0 null", "at 0 null"]);
-    Full {
-        redis,
-        one,
-        other,
-        ann,
+/// Ann and bob are in the small room too.
+fn full() -> Pair {
+    let mut pair = Pair::start();
+    for (node, id) in [(&mut pair.one, pair.ann), (&mut pair.other, pair.bob)] {
+        node.enters(&mut pair.redis, id, SMALL);
+        assert_eq!(node.told(id), ["at 0 null", "at 0 null"]);
     }
+    pair
 }
 
-impl Full {
+impl Pair {
     /// What a newcomer is told who wants to enter the room on the second node.
     fn newcomer(&mut self, name: &str) -> String {
         let id = self.other.comes(&mut self.redis, name, None);
         self.other.told(id);
         self.other.enters(&mut self.redis, id, SMALL);
         self.other.told(id).join(" ")
-    }
-
-    fn passes(&mut self, time: Duration) {
-        pass(&mut self.redis, [&mut self.one, &mut self.other], time);
     }
 }
 

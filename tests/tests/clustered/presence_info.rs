@@ -3,46 +3,22 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use switchboard_core::{ConnectionId, WhenDown};
-use switchboard_tests::broker::{Kept, SimRedis};
+use switchboard_tests::broker::Kept;
 
-use crate::node::{BARE, LOCAL, Node, ROOM, broker};
-use crate::pair::pass;
+use crate::node::{BARE, LOCAL, ROOM};
+use crate::pair::Pair;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Two nodes; ann is on the first one, and bob on the second.
-struct Pair {
-    redis: SimRedis,
-    one: Node,
-    other: Node,
-    ann: ConnectionId,
-    bob: ConnectionId,
-}
-
-/// Both are in the lobby; before bob came there, this was told of ann.
+/// Before bob came to the lobby, this was told of ann.
 fn pair(info: &str) -> Pair {
-    let mut redis = broker();
-    let mut one = Node::start(&mut redis, "a", WhenDown::Alone);
-    let ann = one.comes(&mut redis, "ann", None);
-    one.tells_of(&mut redis, "ann", Some(info));
-    one.passes(&mut redis, SECOND);
-    let mut other = Node::start(&mut redis, "b", WhenDown::Alone);
-    let bob = other.comes(&mut redis, "bob", None);
-    Pair {
-        redis,
-        one,
-        other,
-        ann,
-        bob,
-    }
+    Pair::start_after(|redis, one, _| {
+        one.tells_of(redis, "ann", Some(info));
+        one.passes(redis, SECOND);
+    })
 }
 
 impl Pair {
-    fn passes(&mut self, time: Duration) {
-        pass(&mut self.redis, [&mut self.one, &mut self.other], time);
-    }
-
     /// What bob was told last of who is in a room.
     fn last(&mut self, room: &str) -> Value {
         let told = self.other.told_of_users(self.bob, room);

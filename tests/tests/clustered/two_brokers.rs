@@ -2,32 +2,27 @@
 
 use std::time::Duration;
 
-use switchboard_core::WhenDown;
-
-use crate::node::{Node, broker};
-use crate::pair::pass;
+use crate::pair::Pair;
 
 /// Longer than a node that is not heard of counts as alive.
 const LEASE: Duration = Duration::from_secs(5);
 
 #[test]
 fn who_was_not_heard_at_another_broker_keeps_the_claims_of_users_at_this_one() {
-    let mut redis = broker();
-    let mut one = Node::start(&mut redis, "a", WhenDown::Alone);
-    let mut other = Node::start(&mut redis, "b", WhenDown::Alone);
-    pass(&mut redis, [&mut one, &mut other], LEASE);
-    let mut replica = redis.clone();
+    let mut it = Pair::start();
+    it.passes(LEASE);
+    let mut replica = it.redis.clone();
     replica.fail_over();
     replica.load_scripts();
-    one.connects_anew(&mut replica);
-    one.passes(&mut replica, LEASE);
-    other.passes(&mut redis, LEASE);
-    one.comes(&mut replica, "bob", None);
-    other.comes(&mut redis, "bob", None);
-    one.connects_anew(&mut redis);
-    other.runs(&mut redis);
-    one.runs(&mut redis);
+    it.one.connects_anew(&mut replica);
+    it.one.passes(&mut replica, LEASE);
+    it.other.passes(&mut it.redis, LEASE);
+    it.one.comes(&mut replica, "dan", None);
+    it.other.comes(&mut it.redis, "dan", None);
+    it.one.connects_anew(&mut it.redis);
+    it.other.runs(&mut it.redis);
+    it.one.runs(&mut it.redis);
     // Of two connections of one user, the policy lets one stay.
-    let there = [one.has_user("bob"), other.has_user("bob")];
+    let there = [it.one.has_user("dan"), it.other.has_user("dan")];
     assert_eq!(there.iter().filter(|it| **it).count(), 1, "{there:?}");
 }
