@@ -9,6 +9,7 @@ mod clock;
 mod compression;
 mod consider;
 mod contexts;
+mod contexts_at_random;
 mod delivery;
 mod drain;
 mod ending;
