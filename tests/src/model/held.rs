@@ -19,7 +19,7 @@ impl Model {
 
     /// Holds the seat that a user had in a room, where the connection ended for this reason.
     pub(super) fn hold_seat(&mut self, id: ConnectionId, room: &str, key: &str) {
-        let Some(hold) = self.rule(room, |rule| Some(rule.hold_seat), None) else {
+        let Some(hold) = self.hold_of(room) else {
             return;
         };
         let conn = &self.conns[&id];
@@ -28,14 +28,27 @@ impl Model {
             let mut members = room.members.iter();
             members.any(|id| self.conns[id].user == user)
         });
+        if !texts::is_lost(key) || conn.anonymous || is_there {
+            return;
+        }
         let limits = &self.config.limits;
         let most = limits.rooms_per_connection;
         let own = self.held.keys().filter(|(_, whose)| *whose == user).count();
-        let fits = own < most && self.held.len() < most * limits.connections;
-        if texts::is_lost(key) && !conn.anonymous && !is_there && fits {
-            let until = self.now + nanos(hold);
-            self.held.insert((room.to_owned(), user), until);
+        if own < most && self.held.len() < most * limits.connections {
+            self.held.insert((room.to_owned(), user), self.now + hold);
+        } else {
+            // Of connections that are lost at one time, it is not predicted which is the first.
+            let mut ends = self.held.iter();
+            let is_new =
+                |(room, until)| self.hold_of(room).map(|hold| self.now + hold) == Some(until);
+            self.doubt |= ends.any(|((room, _), &until)| is_new((room, until)));
         }
+    }
+
+    /// Returns for how long a seat of a room is held.
+    fn hold_of(&self, room: &str) -> Option<Nanos> {
+        self.rule(room, |rule| Some(rule.hold_seat), None)
+            .map(nanos)
     }
 
     /// The user of a connection has entered a room, or is put out.

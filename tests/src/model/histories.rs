@@ -131,7 +131,7 @@ impl Model {
         }
         let (bounds, limits) = (self.config.history, self.config.limits);
         let catches_up = self.policy(name) == SlowPolicy::CatchUp;
-        let at = self.now;
+        let (at, published) = (self.now, self.stamp);
         let Some(room) = self.any_room(name) else {
             return;
         };
@@ -140,7 +140,7 @@ impl Model {
         if seq.is_some() || !history.entries.is_empty() {
             history.entries.push(Kept {
                 seq,
-                item: item.clone(),
+                item: item.published_at(published),
                 at,
                 not_for: not_for.to_vec(),
             });

@@ -75,6 +75,8 @@ pub struct Item {
     pub urgent: bool,
     /// How many messages of rooms had been published, with this one if it is one.
     pub stamp: u64,
+    /// How many there were when it was published, if it is one: who came later gets it later.
+    pub published: u64,
     /// Whether it is a message of a room.
     pub of_room: bool,
     /// Whether it is not for this member, which only passes it.
@@ -96,6 +98,7 @@ impl Item {
             kind,
             urgent: kind == Kind::Control,
             stamp: 0,
+            published: 0,
             of_room: false,
             excluded: false,
             recovered: false,
@@ -116,6 +119,19 @@ impl Item {
             frame: Arc::default(),
             ..self.clone()
         }
+    }
+
+    /// Returns the same, as it was published when there were so many messages.
+    pub(super) fn published_at(&self, published: u64) -> Self {
+        Self {
+            published,
+            ..self.clone()
+        }
+    }
+
+    /// Returns its place among the frames of a connection that has left its rooms.
+    pub(super) fn place(&self) -> (u64, bool, u64) {
+        (self.stamp, !self.of_room, self.published)
     }
 
     pub(super) fn is_message(&self) -> bool {

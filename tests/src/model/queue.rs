@@ -60,10 +60,15 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// Returns whether a frame that a writer has taken is of a room, and not of one that was left to end.
+    fn is_of_room(&self, from: From) -> bool {
+        matches!(from, From::Room(stay) if !self.flushed.contains(&stay))
+    }
+
     /// Returns the frames that are not of a room which the connection is in.
     fn own_items(&self) -> impl Iterator<Item = &Item> {
         let flight = self.flight.iter();
-        let flight = flight.filter(|(from, _)| !matches!(from, From::Room(_)));
+        let flight = flight.filter(|(from, item)| !self.is_of_room(*from) && !item.excluded);
         let lanes = [&self.http, &self.urgent, &self.own].into_iter().flatten();
         lanes.chain(&self.rest).chain(flight.map(|(_, item)| item))
     }
@@ -72,7 +77,7 @@ impl Queue {
     pub fn all(&self) -> impl Iterator<Item = &Item> {
         let rooms = self.rooms.iter().flat_map(|lag| &lag.items);
         let flight = self.flight.iter();
-        let flight = flight.filter(|(from, _)| matches!(from, From::Room(_)));
+        let flight = flight.filter(|(from, _)| self.is_of_room(*from));
         let rooms = rooms.chain(flight.map(|(_, item)| item));
         self.own_items().chain(rooms.filter(|item| !item.excluded))
     }
@@ -95,12 +100,12 @@ impl Queue {
         whole.filter(move |&item| !adrift(item))
     }
 
-    /// Returns what a writer has taken of rooms that were left since.
+    /// Returns what a writer has taken of rooms that were left since, and not to end.
     fn adrift(&self) -> impl Iterator<Item = &Item> {
         let left = |stay| self.rooms.iter().all(|lag| lag.stay != stay);
         let taken = self.flight.iter();
         taken.filter_map(move |(from, item)| match *from {
-            From::Room(stay) if left(stay) => Some(item),
+            From::Room(stay) if self.is_of_room(*from) && left(stay) => Some(item),
             _ => None,
         })
     }
@@ -234,7 +239,7 @@ impl Queue {
             let lag = self.rooms.remove(at);
             let items = lag.items.into_iter().filter(|item| !item.excluded);
             self.own.extend(items);
-            self.own.sort_by_key(|item| (item.stamp, !item.of_room));
+            self.own.sort_by_key(Item::place);
             self.flushed.push(stay);
         }
     }
@@ -367,7 +372,7 @@ impl Queue {
                 }
             }
         }
-        self.own.sort_by_key(|item| (item.stamp, !item.of_room));
+        self.own.sort_by_key(Item::place);
         self.flushed.clear();
         (done, dropped)
     }
@@ -386,6 +391,8 @@ impl Queue {
     pub fn discard(&mut self) -> u64 {
         let before = self.messages();
         self.rooms.clear();
+        // What a writer has of rooms that were left is dropped, unless it writes that.
+        self.flushed.clear();
         self.urgent.retain(Item::survives);
         self.own.retain(Item::survives);
         (before - self.messages()) as u64

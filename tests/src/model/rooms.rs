@@ -351,7 +351,7 @@ impl Model {
     pub(super) fn publish_to(&mut self, name: &str, item: &Item, out: &[ConnectionId]) {
         self.stamp += 1;
         let mut item = item.clone();
-        (item.stamp, item.of_room) = (self.stamp, true);
+        (item.stamp, item.published, item.of_room) = (self.stamp, self.stamp, true);
         let drops = self.policy(name) != SlowPolicy::Disconnect;
         for id in self.rooms[name].members.clone() {
             item.excluded = out.contains(&id);
