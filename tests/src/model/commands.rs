@@ -3,7 +3,7 @@
 use switchboard_core::{BadName, ConnectionId, Direct, Rooms, Wire, check_name};
 
 use super::queue::{Is, Item, Kind, framed};
-use super::{Ask, Excluded, Model, Note, Phase, Said, charge, nanos, texts};
+use super::{Ask, Excluded, Model, Nanos, Note, Phase, Said, charge, nanos, texts};
 
 /// The most bytes of a message before the login has succeeded.
 const AUTH_BYTES: usize = 4 << 10;
@@ -80,7 +80,11 @@ impl Model {
                 return false;
             }
             Phase::Open | Phase::AwaitingAuth { .. } => {}
-            _ => return false,
+            _ => {
+                // The session has charged it all the same.
+                let _ = self.meter(id, bytes);
+                return false;
+            }
         }
         conn.last_heard = live;
         conn.last_life = live;
@@ -121,32 +125,30 @@ impl Model {
     }
 
     pub(crate) fn charge(&mut self, id: ConnectionId, bytes: usize) -> bool {
-        let (now, rates) = (self.now, self.config.rates);
-        let Some(conn) = self.conn(id) else {
-            return false;
-        };
-        if conn.is_ending() {
-            return false;
+        let charged = self.meter(id, bytes);
+        if let Some(Err(wait)) = charged {
+            let millis = wait.div_ceil(1_000_000);
+            let words = texts::words("rate_limited");
+            let error = texts::error("rate_limited", words, None, None, Some(millis));
+            self.strike(id, error);
         }
+        charged == Some(Ok(()))
+    }
+
+    /// Charges a message to the rates, or returns how long to wait; `None` if there is nobody to charge.
+    fn meter(&mut self, id: ConnectionId, bytes: usize) -> Option<Result<(), Nanos>> {
+        let (now, rates) = (self.now, self.config.rates);
+        let conn = self.conn(id).filter(|conn| !conn.is_ending())?;
         let one = rates.messages.map_or(Ok(conn.messages), |rate| {
             charge(conn.messages, now, rate, 1)
         });
         let volume = rates.bytes.map_or(Ok(conn.bytes), |rate| {
             charge(conn.bytes, now, rate, bytes as u64)
         });
-        match one.and_then(|one| volume.map(|volume| (one, volume))) {
-            Ok(levels) => {
-                (conn.messages, conn.bytes) = levels;
-                true
-            }
-            Err(wait) => {
-                let millis = wait.div_ceil(1_000_000);
-                let words = texts::words("rate_limited");
-                let error = texts::error("rate_limited", words, None, None, Some(millis));
-                self.strike(id, error);
-                false
-            }
-        }
+        Some(one.and_then(|one| {
+            (conn.messages, conn.bytes) = (one, volume?);
+            Ok(())
+        }))
     }
 
     /// Processes a text message; returns the question for the application, if any.
