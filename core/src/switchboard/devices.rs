@@ -25,6 +25,8 @@ pub(super) struct Many {
     order: BTreeMap<u64, u32>,
     /// The last place that was used.
     last: u64,
+    /// The last place of those that are to end.
+    ending: u64,
 }
 
 impl Devices {
@@ -44,6 +46,24 @@ impl Devices {
     /// Returns the oldest.
     pub(super) fn first(&self) -> Option<u32> {
         self.iter().next()
+    }
+
+    /// Notes that all are to end, if they are many. Returns the last place of them.
+    pub(super) fn end_all(&mut self) -> Option<u64> {
+        let Self::Many(many) = self else {
+            return None;
+        };
+        many.ending = many.last;
+        Some(many.last)
+    }
+
+    /// Returns the oldest if it is to end: if its place is at most this one.
+    pub(super) fn first_to_end(&self, last: u64) -> Option<u32> {
+        let Self::Many(many) = self else {
+            return None;
+        };
+        let (&place, &slot) = many.order.first_key_value()?;
+        (place <= last).then_some(slot)
     }
 
     /// Adds a new slot as the newest.
@@ -84,8 +104,10 @@ impl Devices {
                     many.order.remove(&place);
                 }
                 // With hysteresis, so that alternate additions and removals at the limit do not
-                // convert each time.
-                if many.places.len() <= FEW / 2 {
+                // convert each time. Those that are to end are known by their places.
+                let oldest = many.order.keys().next();
+                let ends = oldest.is_some_and(|&place| place <= many.ending);
+                if many.places.len() <= FEW / 2 && !ends {
                     *self = Self::Few(Box::new(self.iter().collect()));
                 }
             }
@@ -154,5 +176,34 @@ mod tests {
             assert_eq!(searched, devices.len() <= FEW / 2);
         }
         assert!(devices.is_empty());
+    }
+
+    #[test]
+    fn those_that_are_to_end_are_those_that_were_there_the_oldest_first() {
+        let mut devices = Devices::default();
+        for slot in 0..FEW as u32 {
+            devices.add(slot);
+        }
+        assert_eq!(devices.end_all(), None, "they are few");
+        for slot in 100..150 {
+            devices.add(slot);
+        }
+        let first = devices.end_all().expect("they are many");
+        devices.add(200);
+        let second = devices.end_all().expect("they are many");
+        devices.add(201);
+        devices.remove(3);
+        let mut ended = Vec::new();
+        while let Some(slot) = devices.first_to_end(first) {
+            devices.remove(slot);
+            ended.push(slot);
+        }
+        let expected = (0..FEW as u32).filter(|&slot| slot != 3).chain(100..150);
+        assert!(ended.into_iter().eq(expected));
+        assert_eq!(devices.first_to_end(second), Some(200));
+        devices.remove(200);
+        assert_eq!(devices.first_to_end(second), None);
+        assert!(devices.iter().eq([201]));
+        assert!(matches!(devices, Devices::Few(_)));
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use super::action::{Action, Notice};
+use super::users::EndOfUser;
 use crate::recorder::Cause;
 use crate::{CloseReason, ConnectionId};
 
@@ -33,6 +34,8 @@ pub(super) const fn weight_of_end(rooms: usize) -> usize {
 pub(super) struct Effects {
     actions: VecDeque<Action>,
     ends: VecDeque<End>,
+    /// Users with many connections that are to end.
+    users: VecDeque<EndOfUser>,
     /// How many connections this call may still end.
     share: usize,
     /// Whether earlier calls have left ends to later ones, when this one began.
@@ -70,6 +73,11 @@ impl Effects {
     pub(super) fn end(&mut self, id: ConnectionId, reason: CloseReason, why: Option<Cause>) {
         let why = why.map(Box::new);
         self.ends.push_back(End { id, reason, why });
+    }
+
+    /// Records that many connections of a user are to end.
+    pub(super) fn end_user(&mut self, end: EndOfUser) {
+        self.users.push_back(end);
     }
 
     /// Begins a call, which may end so many connections that were recorded, and free so many messages.
@@ -116,7 +124,7 @@ impl Effects {
     /// Returns whether all connections were ended that were recorded.
     #[inline]
     pub(super) fn is_settled(&self) -> bool {
-        self.ends.is_empty()
+        self.ends.is_empty() && self.users.is_empty()
     }
 
     /// Returns whether this call has carried out what it recorded, as far as it may.
@@ -133,6 +141,21 @@ impl Effects {
             self.actions = VecDeque::new();
         }
         action
+    }
+
+    /// Takes the next connection of the users that were recorded, where `first_of` returns the first one of a
+    /// user that has not ended. The caller ends it.
+    pub(super) fn next_of_users(
+        &mut self,
+        first_of: impl Fn(&EndOfUser) -> Option<ConnectionId>,
+    ) -> Option<(ConnectionId, CloseReason)> {
+        while let Some(user) = self.users.front() {
+            if let Some(id) = first_of(user) {
+                return Some((id, user.reason));
+            }
+            take(&mut self.users);
+        }
+        None
     }
 
     /// Takes the connection that was recorded first. Frees the memory with the last one.

@@ -7,8 +7,8 @@ use super::audit::{Inconsistency, same};
 use super::connection::NONE;
 use super::devices::Devices;
 use super::table::Table;
-use crate::PresenceInfo;
 use crate::hash::{HashIndex, Keyed, NameIndex, Vacant};
+use crate::{CloseReason, PresenceInfo};
 
 #[derive(Debug)]
 pub(super) struct User {
@@ -19,6 +19,15 @@ pub(super) struct User {
     pub(super) graces: u32,
     /// What rooms are told of the user.
     pub(super) info: Option<Box<PresenceInfo>>,
+}
+
+/// Connections of a user that are to end.
+#[derive(Debug)]
+pub(super) struct EndOfUser {
+    name: Arc<str>,
+    /// The place of the newest of them in the order of admission.
+    last: u64,
+    pub(super) reason: CloseReason,
 }
 
 /// All users that have a connection or are in a grace period.
@@ -93,6 +102,23 @@ impl Users {
         self.connected += first;
         self.anonymous += first * usize::from(found.anonymous);
         user
+    }
+
+    /// Notes that all connections of a user are to end, if they are many. Returns which those are.
+    pub(super) fn end_all(&mut self, name: &str, reason: CloseReason) -> Option<EndOfUser> {
+        let user = self.find(name)?;
+        let user = &mut self.slots[user];
+        let last = user.connections.end_all()?;
+        let name = user.name.clone();
+        Some(EndOfUser { name, last, reason })
+    }
+
+    /// Returns the slot of the oldest of the connections that are to end.
+    pub(super) fn first_to_end(&self, end: &EndOfUser) -> Option<u32> {
+        let user = self.at(self.find(&end.name)?);
+        // Another one of this name has come since.
+        let is_same = Arc::ptr_eq(&user.name, &end.name);
+        user.connections.first_to_end(end.last).filter(|_| is_same)
     }
 
     /// Returns what rooms are told of a user.

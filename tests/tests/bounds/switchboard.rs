@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchboard_core::{ConnectionId, Event, Rate};
+use switchboard_core::{CloseReason, ConnectionId, Event, Rate, UserPolicy};
 
 use crate::heap::Heap;
 use crate::world::{World, config};
@@ -242,4 +242,28 @@ fn allocations_of_a_call_do_not_grow_with_the_number_of_connections() {
         })
     };
     assert_eq!(blocks(10), blocks(10_000));
+}
+
+/// What is recorded of the connections of a user that are to end does not depend on their number.
+#[test]
+fn a_kick_allocates_nothing_per_connection_of_its_user() {
+    let cost = |devices: u32| {
+        let mut config = config();
+        config.users = UserPolicy::Allow(devices as usize);
+        config.presence.enabled = false;
+        let mut world = World::new(config);
+        for _ in 0..devices {
+            world.enter("ann", None);
+            world.flush();
+        }
+        let mut heap = Heap::default();
+        let now = world.now;
+        heap.during(|| {
+            let ended = world.board.disconnect_user(now, "ann", CloseReason::Kicked);
+            assert_eq!(ended, devices as usize);
+        });
+        heap.bytes()
+    };
+    let (some, many) = (cost(1_000), cost(10_000));
+    assert!(many <= some + 1_024, "{some} and {many} bytes");
 }

@@ -107,6 +107,9 @@ impl Switchboard {
                     self.because(next.id, |_| *why);
                 }
                 (next.id, next.reason)
+            } else if let Some((id, reason)) = self.next_of_users() {
+                self.because(id, |_| Cause::rule("application"));
+                (id, reason)
             } else if let Some(id) = self.log.next_condemned() {
                 self.because(id, |it| it.cause_of_being_slow(id));
                 (id, CloseReason::SlowConsumer)
@@ -116,6 +119,14 @@ impl Switchboard {
             self.effects.ends(self.weight_of_end(id, reason));
             self.end(id, reason);
         }
+    }
+
+    fn next_of_users(&mut self) -> Option<(ConnectionId, CloseReason)> {
+        let (users, connections) = (&self.users, &self.connections);
+        self.effects.next_of_users(|end| {
+            let slot = users.first_to_end(end)?;
+            Some(connections.id_at(slot))
+        })
     }
 
     /// Goes on with ends that earlier calls have left.

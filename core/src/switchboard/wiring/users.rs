@@ -50,13 +50,18 @@ impl Switchboard {
     }
 
     pub(super) fn disconnect_here(&mut self, user: &str, reason: CloseReason) -> usize {
-        let ids = self.connections_of(user);
-        for &id in &ids {
-            self.end_later(id, reason, |_| Cause::rule("application"));
+        let found = self.users.find(user);
+        let number = found.map_or(0, |found| self.users.at(found).connections.len());
+        if let Some(end) = self.users.end_all(user, reason) {
+            self.effects.end_user(end);
+        } else {
+            for id in self.connections_of(user) {
+                self.end_later(id, reason, |_| Cause::rule("application"));
+            }
         }
         self.settle();
         self.release_seats(user);
-        ids.len()
+        number
     }
 
     /// Sets when the login of a connection expires, from `now` on; `None`: never. Without effect on a
