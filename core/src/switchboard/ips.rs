@@ -53,12 +53,12 @@ impl Ips {
     }
 
     /// Counts a connection that is not admitted yet.
-    pub(super) fn enter(&mut self, ip: IpKey) {
+    pub(super) fn add_entering(&mut self, ip: IpKey) {
         self.entry(ip).entering += 1;
     }
 
     /// Removes a connection that is admitted or gone from that count.
-    pub(super) fn entered(&mut self, ip: IpKey, now: Time) {
+    pub(super) fn remove_entering(&mut self, ip: IpKey, now: Time) {
         if let Some(entry) = self.entries.get_mut(&ip) {
             entry.entering -= 1;
             if entry.holds_nothing() {

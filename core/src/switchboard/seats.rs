@@ -124,8 +124,8 @@ impl Seats {
     ) {
         let before = std::mem::replace(&mut connection.ip, ip);
         if before != ip {
-            self.ips.enter(ip);
-            self.ips.entered(before, now);
+            self.ips.add_entering(ip);
+            self.ips.remove_entering(before, now);
         }
         if connection.fare == Fare::Due {
             let charged = rate.is_none_or(|rate| self.ips.charge(ip, rate, now));
@@ -219,7 +219,7 @@ impl Seats {
         *self.count(seat) += 1;
         self.refused += usize::from(seat == Seat::Refused);
         if seat.is_entering() {
-            self.ips.enter(ip);
+            self.ips.add_entering(ip);
         }
     }
 
@@ -227,7 +227,7 @@ impl Seats {
         *self.count(seat) -= 1;
         self.refused -= usize::from(seat == Seat::Refused);
         if seat.is_entering() {
-            self.ips.entered(ip, now);
+            self.ips.remove_entering(ip, now);
         }
     }
 

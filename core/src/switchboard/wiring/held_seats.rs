@@ -34,7 +34,7 @@ impl Switchboard {
         self.advance_clock(now);
         let released = self.held_seats.release(room, user);
         if released {
-            self.is_free(&room.into(), user);
+            self.pass_on_seat(&room.into(), user);
         }
         released
     }
@@ -104,7 +104,7 @@ impl Switchboard {
     /// Makes all seats free that are held for a user.
     pub(super) fn release_seats(&mut self, user: &str) {
         for room in self.held_seats.release_all(user) {
-            self.is_free(&room, user);
+            self.pass_on_seat(&room, user);
         }
     }
 
@@ -115,7 +115,7 @@ impl Switchboard {
             let Some((room, user)) = self.held_seats.pop_due(now) else {
                 break;
             };
-            self.is_free(&room, &user);
+            self.pass_on_seat(&room, &user);
         }
     }
 
@@ -132,9 +132,9 @@ impl Switchboard {
         settings.is_some_and(|settings| settings.members_total.is_some())
     }
 
-    /// A seat is not held any more. It goes to a connection of the user that waits for it to enter the
-    /// room, or is free.
-    fn is_free(&mut self, room: &Arc<str>, user: &str) {
+    /// Passes on a seat that is no longer held: to a connection of the user that waits for it to enter
+    /// the room, or else to the cluster.
+    fn pass_on_seat(&mut self, room: &Arc<str>, user: &str) {
         if !self.has_common_seats(room) {
             return;
         }
