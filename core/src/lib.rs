@@ -48,13 +48,10 @@
 // The order of a hash map is not deterministic; see also core/clippy.toml.
 #![warn(clippy::iter_over_hash_type)]
 
-#[cfg(feature = "server")]
-mod address;
+mod base;
 #[cfg(feature = "server")]
 mod bucket;
 pub mod client;
-#[cfg(feature = "server")]
-mod close_reason;
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub mod cluster;
@@ -64,31 +61,11 @@ pub mod clustered;
 #[cfg(feature = "server")]
 mod config;
 #[cfg(feature = "server")]
-mod date;
-#[cfg(feature = "server")]
-mod decoder;
-#[cfg(feature = "server")]
-mod deflate;
-#[cfg(feature = "server")]
 mod denied;
 #[cfg(feature = "server")]
-mod event_stream;
-#[cfg(feature = "server")]
-mod frame;
-#[cfg(feature = "server")]
-mod handshake;
-#[cfg(feature = "server")]
-mod hash;
-#[cfg(feature = "server")]
-mod id;
-#[cfg(feature = "server")]
-mod name;
+mod http;
 #[cfg(feature = "server")]
 pub mod operations;
-#[cfg(feature = "server")]
-mod origin;
-#[cfg(feature = "server")]
-mod position;
 #[cfg(feature = "server")]
 mod presence_info;
 pub mod protocol;
@@ -96,57 +73,41 @@ pub mod protocol;
 #[doc(hidden)]
 pub mod recorder;
 #[cfg(feature = "server")]
-mod refused;
-#[cfg(feature = "server")]
-pub mod response;
-#[cfg(feature = "server")]
 mod room_message;
 #[cfg(feature = "server")]
 pub mod session;
 #[cfg(feature = "server")]
 mod switchboard;
-mod time;
 #[cfg(feature = "server")]
-mod token;
+mod wire;
 
+pub use base::Time;
 #[cfg(feature = "server")]
-pub use address::{IpKey, client_address};
-#[cfg(feature = "server")]
-pub use close_reason::{ApplicationCode, BadCloseCode, CloseReason};
+pub use base::{
+    ApplicationCode, BadCloseCode, BadConnectionId, BadName, CloseReason, ConnectionId, StaleId,
+    Token, check_name, check_user,
+};
 #[cfg(feature = "server")]
 pub use cluster::{ClusterStats, Order, WhenDown};
 #[cfg(feature = "server")]
 pub use config::{
     Clustering, Compression, Config, ConfigError, Direct, FlightRecorder, Health, HealthPing,
     History, Keep, Limits, Presence, Rate, Rates, Refusal, RoomHistory, RoomPresence, RoomRule,
-    Rooms, SlowPolicy, Timeouts, Tokens, UserPolicy, Wire,
+    Rooms, SlowPolicy, Timeouts, UserPolicy, Wire,
 };
-#[cfg(feature = "server")]
-pub use decoder::{Decoded, Decoder, DecoderLimits, Deflated, Incoming, ProtocolError};
-#[cfg(feature = "server")]
-pub use deflate::{Deflater, Inflated, Inflater, Twin};
 #[cfg(feature = "server")]
 pub use denied::{Denied, Reason};
 #[cfg(feature = "server")]
-pub use frame::{CloseFrame, Frame};
-#[cfg(feature = "server")]
-pub use handshake::{
-    Endpoint, Handshake, HandshakeConfig, PerMessageDeflate, Request, UpgradeRequest,
+pub use http::{
+    BadOrigin, BadRequest, Endpoint, Handshake, HandshakeConfig, IpKey, Origins, PerMessageDeflate,
+    Refused, Request, Tokens, UpgradeRequest, client_address, response,
 };
-#[cfg(feature = "server")]
-pub use id::{BadConnectionId, ConnectionId, StaleId};
-#[cfg(feature = "server")]
-pub use name::{BadName, check_name, check_user};
-#[cfg(feature = "server")]
-pub use origin::{BadOrigin, Origins};
-#[cfg(feature = "server")]
-pub use position::{BadPosition, JoinFrom, Position, Reach};
 #[cfg(feature = "server")]
 pub use presence_info::{BadPresenceInfo, PresenceInfo};
 #[cfg(feature = "server")]
-pub use recorder::Dump;
+pub use protocol::position::{BadPosition, JoinFrom, Position, Reach};
 #[cfg(feature = "server")]
-pub use refused::{BadRequest, Refused};
+pub use recorder::Dump;
 #[cfg(feature = "server")]
 pub use room_message::RoomMessage;
 #[cfg(feature = "server")]
@@ -161,6 +122,8 @@ pub use switchboard::{
 #[cfg(feature = "server")]
 #[doc(hidden)]
 pub use switchboard::{Replay, Replayed, Unlike};
-pub use time::Time;
 #[cfg(feature = "server")]
-pub use token::Token;
+pub use wire::{
+    CloseFrame, Decoded, Decoder, DecoderLimits, Deflated, Deflater, Frame, Incoming, Inflated,
+    Inflater, ProtocolError, Twin,
+};

@@ -8,7 +8,7 @@ use super::error::ConfigError;
 use super::users::UserPolicy;
 use super::wire::Wire;
 use crate::Endpoint;
-use crate::handshake::is_token;
+use crate::http::handshake::is_token;
 
 pub(super) const POSITIVE: &str = "must be at least 1";
 pub(super) const LONGER: &str = "must be longer than 0 and at most a year";

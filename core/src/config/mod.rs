@@ -18,7 +18,6 @@ mod rooms;
 mod seconds;
 pub(crate) mod settings;
 mod timeouts;
-mod tokens;
 mod users;
 mod wire;
 
@@ -37,10 +36,9 @@ pub use self::rates::Rates;
 pub use self::recorder::FlightRecorder;
 pub use self::rooms::{Keep, RoomRule, Rooms, SlowPolicy};
 pub use self::timeouts::Timeouts;
-pub use self::tokens::Tokens;
 pub use self::users::{Direct, UserPolicy};
 pub use self::wire::{Refusal, Wire};
-use crate::{Endpoint, Origins};
+use crate::{Endpoint, Origins, Tokens};
 
 /// The configuration of a switchboard.
 ///

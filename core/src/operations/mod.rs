@@ -7,7 +7,7 @@ mod exposition;
 mod metrics;
 mod reasons;
 
-use crate::response::PageResponse;
+use crate::http::response::PageResponse;
 use crate::{Request, Stats};
 
 /// Answers a request for `/livez`, `/readyz`, `/metrics` or `/stats.json`, and returns `None` for other

@@ -30,6 +30,8 @@ mod fields;
 #[cfg(feature = "server")]
 mod parse;
 #[cfg(feature = "server")]
+pub(crate) mod position;
+#[cfg(feature = "server")]
 mod server_message;
 mod since;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::payload::Redactor;
-use crate::handshake::{self, Parts, Query, is_session};
+use crate::http::handshake::{self, Parts, Query, is_session};
 use crate::{PerMessageDeflate, Request, Token};
 
 /// The headers on which the decisions of a node depend. None of them has a secret.

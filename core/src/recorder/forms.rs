@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::payload::{Payload, Redactor};
-use crate::frame::Opcode;
-use crate::time::nanos;
+use crate::base::time::nanos;
+use crate::wire::frame::Opcode;
 use crate::{
     BadRequest, CloseReason, ConnectionId, Event, Exclude, Frame, Identity, Posted, ProtocolError,
     Refused,

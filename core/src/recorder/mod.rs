@@ -48,7 +48,7 @@ pub use self::why::{Ended, Unit, Why};
 pub(crate) use self::dump::Beginning;
 use self::ring::Ring;
 use self::trace::Trace;
-use crate::hash::Keyed;
+use crate::base::hash::Keyed;
 use crate::{ConnectionId, Time};
 
 /// The part of the memory that is for ends, which are few: one of so many.

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher};
 use serde::{Deserialize, Serialize};
 
 use crate::PresenceInfo;
-use crate::hash::Keyed;
+use crate::base::hash::Keyed;
 use crate::protocol::{Content, Json};
 
 /// Bytes of a payload of which the hash is taken, because that happens under the lock of the node.

@@ -7,8 +7,8 @@ use super::call::{Call, Lobby, Login, Step};
 use super::input::Input;
 use super::node::{Held, Node};
 use super::state::{Hook, Session};
-use crate::address::set_client;
-use crate::name::anonymous_user;
+use crate::base::name::anonymous_user;
+use crate::http::address::set_client;
 use crate::protocol::RequestId;
 use crate::{Identity, Reach, Refused, Request, RequestOutcome, Rooms, Token, Wire, check_user};
 

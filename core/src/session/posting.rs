@@ -8,7 +8,7 @@ use super::deferring::Deferring;
 use super::input::{Body, Input};
 use super::node::{Held, Node};
 use super::state::Session;
-use crate::address::set_client;
+use crate::http::address::set_client;
 use crate::{BadRequest, Event, Posted, ReadMode, Request, Wire};
 
 /// The content type of a post that is one binary message, where the JSON protocol is not spoken.

@@ -8,7 +8,7 @@ use super::deferring::{Deferred, Deferring};
 use super::input::{Input, new_decoder};
 use super::node::{Held, Node};
 use super::state::{Session, Told};
-use crate::handshake::Purpose;
+use crate::http::handshake::Purpose;
 use crate::protocol;
 use crate::{Decoder, Event, Incoming, ProtocolError, ReadMode, Time, Wire};
 

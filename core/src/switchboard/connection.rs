@@ -10,7 +10,7 @@ use super::pending::{Claim, Pending};
 use super::phase::{Ending, Fare, Page, Phase};
 use super::ping::{Outstanding, Probe};
 use super::timers::Kind;
-use crate::time::nanos;
+use crate::base::time::nanos;
 use crate::{Config, IpKey, Time};
 
 /// No user or room.

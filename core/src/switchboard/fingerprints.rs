@@ -2,7 +2,7 @@
 
 use std::hash::BuildHasher;
 
-use crate::hash::Keyed;
+use crate::base::hash::Keyed;
 
 /// Keyed hashes of names. 0 stands for none, and is the hash of nothing.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ impl Fingerprints {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hash::Secrets;
+    use crate::base::hash::Secrets;
 
     #[test]
     fn no_two_names_of_different_kinds_or_split_differently_are_the_same() {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::audit::{Inconsistency, same};
 use super::table::Table;
+use crate::base::hash::{Keyed, KeyedMap};
 use crate::bucket::Bucket;
-use crate::hash::{Keyed, KeyedMap};
 use crate::{IpKey, Limits, Rate, Time};
 
 #[derive(Debug, Default)]

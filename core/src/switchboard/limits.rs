@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Time;
-use crate::time::nanos;
+use crate::base::time::nanos;
 
 /// The times of a connection's latest strikes.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use super::connection::ConnectionState;
 use super::effects::Effects;
 use super::ping::{Outstanding, Probe};
 use super::table::Table;
-use crate::time::nanos;
+use crate::base::time::nanos;
 use crate::{ConnectionId, Frame, Time};
 
 /// A call of `ping_user` that is not concluded.

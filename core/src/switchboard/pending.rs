@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::frame::Window;
-use crate::handshake::Resume;
+use crate::http::handshake::Resume;
 use crate::protocol::RequestId;
+use crate::wire::frame::Window;
 use crate::{ConnectionId, Frame, PresenceInfo, Reach, Time};
 
 /// The state of a connection that is not admitted yet.

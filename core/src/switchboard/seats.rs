@@ -5,7 +5,7 @@ use super::connection::ConnectionState;
 use super::ips::Ips;
 use super::phase::{Fare, Phase, Seat};
 use super::table::Table;
-use crate::hash::Keyed;
+use crate::base::hash::Keyed;
 use crate::{IpKey, Limits, Rate, Refused, Time};
 
 /// The least share of one address in the seats for handshakes and pages.
@@ -257,7 +257,7 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::hash::Secrets;
+    use crate::base::hash::Secrets;
     use crate::switchboard::phase::Ending;
 
     const NOW: Time = Time::from_millis(1_000);

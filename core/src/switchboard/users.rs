@@ -7,7 +7,7 @@ use super::audit::{Inconsistency, same};
 use super::connection::NONE;
 use super::devices::Devices;
 use super::table::Table;
-use crate::hash::{HashIndex, Keyed, NameIndex, Vacant};
+use crate::base::hash::{HashIndex, Keyed, NameIndex, Vacant};
 use crate::{CloseReason, PresenceInfo};
 
 #[derive(Debug)]

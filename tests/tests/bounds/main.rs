@@ -2,7 +2,7 @@
 //!
 //! A counting allocator measures bytes and blocks of one thread; steps of a decoder or driver are
 //! counted. Both are deterministic. Work that neither allocates nor takes a step, such as a scan of
-//! a list, is not measured here: see `core/src/handshake/tests.rs` and `core/src/decoder/tests.rs`,
+//! a list, is not measured here: see `core/src/http/handshake/tests.rs` and `core/src/wire/decoder/tests.rs`,
 //! and `bench/benches/growth.rs` for the switchboard's running time.
 //!
 //! Covers CVE-2026-48779 and CVE-2026-12151 (uncounted objects per fragment), RUSTSEC-2022-0035

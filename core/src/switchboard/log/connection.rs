@@ -10,8 +10,8 @@
 use smallvec::SmallVec;
 
 use super::item::Lane;
-use crate::frame::{Form, Window};
 use crate::switchboard::arena::NONE;
+use crate::wire::frame::{Form, Window};
 
 /// The state of a connection's writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,10 +8,10 @@ mod following;
 
 use std::collections::BTreeSet;
 
-use crate::deflate::ContextDeflater;
-use crate::frame::Place;
 use crate::switchboard::arena::NONE;
 use crate::switchboard::counters::Ratio;
+use crate::wire::deflate::ContextDeflater;
+use crate::wire::frame::Place;
 
 /// Messages of a node for which a compressor is left to a room that publishes nothing.
 const IDLE: u64 = 4_096;

@@ -8,8 +8,9 @@ use super::connection::{List, Membership, Writer};
 use super::item::{Came, Item, Lane};
 use super::recovery::{Markers, NoMarkers, place};
 use super::turn::Turn;
+use crate::http::event_stream;
 use crate::switchboard::arena::NONE;
-use crate::{ConnectionId, Frame, event_stream};
+use crate::{ConnectionId, Frame};
 
 /// What a connection that is ending is still due from a room.
 struct Due {

@@ -2,8 +2,8 @@
 
 use super::class::Class;
 use crate::Frame;
-use crate::frame::Window;
 use crate::switchboard::arena::NONE;
+use crate::wire::frame::Window;
 
 /// A frame of a connection.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use super::limits::Slow;
 use super::recovery::{From, Identity, Joined, Recovery};
 use super::room::Member;
 use crate::ConnectionId;
-use crate::frame::{Place, Window};
 use crate::switchboard::arena::NONE;
+use crate::wire::frame::{Place, Window};
 
 impl Log {
     /// Adds a connection, which is in no room and has nothing to write.

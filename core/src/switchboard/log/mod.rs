@@ -121,7 +121,7 @@ use self::room::Room;
 use self::turn::Mark;
 use self::weight::Weight;
 use super::arena::Arena;
-use crate::frame::Place;
+use crate::wire::frame::Place;
 use crate::{ConnectionId, Time};
 
 /// What all connections of a node have to write.

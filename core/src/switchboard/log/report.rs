@@ -10,8 +10,8 @@ use super::limits::Slow;
 use super::plain::Plain;
 use super::turn::{Job, Outcome, Source, Step, Turn};
 use crate::ConnectionId;
-use crate::frame::Form;
 use crate::switchboard::arena::NONE;
+use crate::wire::frame::Form;
 
 impl Log {
     /// Reports a turn, of which each job says how much was written. Returns what came of each job

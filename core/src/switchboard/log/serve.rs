@@ -10,9 +10,10 @@ use super::recovery::{Markers, Recovery, place};
 use super::room::Room;
 use super::take::{CHUNK, LENT_FROM};
 use super::turn::{Job, Source, Step, Turn};
-use crate::frame::{Form, Place, Window};
+use crate::Frame;
+use crate::http::event_stream;
 use crate::switchboard::arena::NONE;
-use crate::{Frame, event_stream};
+use crate::wire::frame::{Form, Place, Window};
 
 /// A room in which the connection is behind.
 #[derive(Clone, Copy, Debug)]

@@ -5,8 +5,8 @@ use super::class::Class;
 use super::connection::Connection;
 use super::item::{Came, Item, Lane, Shared};
 use super::own::own_limits;
-use crate::frame::Form;
 use crate::switchboard::arena::NONE;
+use crate::wire::frame::Form;
 use crate::{ConnectionId, Frame};
 
 impl Log {

@@ -6,7 +6,7 @@ use super::limits::Slow;
 use super::recovery::Markers;
 use super::turn::{Job, Source, Step, Stretch, Turn};
 use crate::ConnectionId;
-use crate::frame::{Place, Window};
+use crate::wire::frame::{Place, Window};
 
 /// Members that are looked at in one turn.
 const LOOKS: usize = 256;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::ConnectionId;
-use crate::frame::{Form, Place, Window};
+use crate::wire::frame::{Form, Place, Window};
 
 /// Bytes of its buffer that a turn keeps.
 const KEPT: usize = 64 << 10;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::id::HexPair;
+use crate::base::id::HexPair;
 
 /// What identifies a life of a room.
 pub(in crate::switchboard) enum Epoch {

@@ -12,8 +12,8 @@ use super::presence::Presence;
 use super::room::Room;
 use super::{GRACES, Rooms};
 use crate::IpKey;
+use crate::base::hash::Vacant;
 use crate::config::settings::RoomSettings;
-use crate::hash::Vacant;
 use crate::switchboard::users::Users;
 
 impl Rooms {

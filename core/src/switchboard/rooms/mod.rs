@@ -27,8 +27,8 @@ use super::connection::{ConnectionState, Membership};
 use super::errors::JoinError;
 use super::table::Table;
 use super::users::Users;
-use crate::hash::{Keyed, NameIndex, Vacant};
-use crate::id::HexPair;
+use crate::base::hash::{Keyed, NameIndex, Vacant};
+use crate::base::id::HexPair;
 use crate::{ConnectionId, IpKey, Limits, Refused, Time, check_name};
 
 /// Grace periods that one tick ends.

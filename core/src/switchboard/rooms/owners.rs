@@ -1,7 +1,7 @@
 //! Rooms per address, so that nobody can use up all of them.
 
 use crate::IpKey;
-use crate::hash::{Keyed, KeyedMap};
+use crate::base::hash::{Keyed, KeyedMap};
 
 /// The least share of one address in the rooms.
 const LEAST_SHARE: usize = 20;

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::*;
-use crate::hash::Secrets;
+use crate::base::hash::Secrets;
 use crate::switchboard::phase::Phase;
 use crate::{Config, IpKey, Presence};
 

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
-use crate::frame::Window;
-use crate::name::anonymous_user;
+use crate::base::name::anonymous_user;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::recorder::{Input, Who};
 use crate::switchboard::action::{Action, Notice};
@@ -13,6 +12,7 @@ use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::pending::Newcomer;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::timers::Kind;
+use crate::wire::frame::Window;
 use crate::{
     CloseReason, ConnectionId, Reach, Refused, StaleId, Time, UserPolicy, Wire, check_user,
 };

@@ -4,15 +4,15 @@
 use std::net::IpAddr;
 
 use super::switchboard::Switchboard;
-use crate::address::is_trusted;
-use crate::frame::Window;
-use crate::handshake::{Purpose, Resume};
+use crate::http::address::is_trusted;
+use crate::http::handshake::{Purpose, Resume};
 use crate::recorder::Input;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::counters::Level;
 use crate::switchboard::pending::Pending;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::timers::Kind;
+use crate::wire::frame::Window;
 use crate::{
     BadRequest, ConnectionId, Frame, IpKey, PerMessageDeflate, Reach, Refused, Request, StaleId,
     Time, Wire, check_name, client_address,

@@ -1,7 +1,7 @@
 //! Requests that the application's HTTP library has read and not answered yet.
 
 use super::switchboard::Switchboard;
-use crate::address::set_client;
+use crate::http::address::set_client;
 use crate::recorder::{Input, Who};
 use crate::{BadRequest, Identity, Refused, Request, Time, check_name};
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
+use crate::base::time::nanos;
 use crate::recorder::Input;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::effects::ENDS;
 use crate::switchboard::phase::Seat;
-use crate::time::nanos;
 use crate::{CloseReason, Refused, Time};
 
 /// The largest final write of an evicted connection, in bytes. A socket rarely takes more at once.

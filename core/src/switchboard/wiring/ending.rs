@@ -4,6 +4,7 @@ use super::causes;
 use super::drain::LOOK;
 use super::markers::Marking;
 use super::switchboard::Switchboard;
+use crate::http::event_stream;
 use crate::recorder::{Cause, Input, Unit};
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::connection::{ConnectionState, NONE};
@@ -11,7 +12,7 @@ use crate::switchboard::effects::{ENDS, weight_of_end};
 use crate::switchboard::phase::{Ending, Page, Phase, Seat};
 use crate::switchboard::relay::ClusterRequest;
 use crate::switchboard::timers::Kind;
-use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time, event_stream};
+use crate::{ApplicationCode, CloseFrame, CloseReason, ConnectionId, Frame, Time};
 
 /// Bytes that are read and discarded from a connection that is ending, so that unread input does
 /// not turn its Close frame into a reset. Stops reading a peer that sends more, but keeps the

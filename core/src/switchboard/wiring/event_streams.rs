@@ -1,8 +1,8 @@
 //! Event streams in place of a WebSocket, and what their clients post (docs/protocol.md, section 6).
 
 use super::switchboard::Switchboard;
+use crate::http::response::{self, PageResponse};
 use crate::recorder::Input;
-use crate::response::{self, PageResponse};
 use crate::switchboard::action::Action;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::posts::{Full, MESSAGES, Posted};

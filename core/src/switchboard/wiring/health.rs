@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
+use crate::base::time::nanos;
 use crate::protocol::ServerMessage;
 use crate::recorder::Input;
 use crate::switchboard::liveness::{self, Answer};
 use crate::switchboard::log::Class;
 use crate::switchboard::timers::Kind;
-use crate::time::nanos;
 use crate::{ConnectionId, Frame, HealthPing, Time, Wire};
 
 const fn probe_class(as_message: bool) -> Class {

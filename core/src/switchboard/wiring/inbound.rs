@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::causes::{complaint, first_message, violation};
 use super::ending::DISCARD;
 use super::switchboard::Switchboard;
+use crate::base::time::nanos;
 use crate::protocol::{ErrorCode, ServerMessage};
 use crate::recorder::{Cause, Happened, Input, Unit, number_of};
 use crate::switchboard::phase::Phase;
 use crate::switchboard::timers::Kind;
-use crate::time::nanos;
 use crate::{CloseFrame, CloseReason, ConnectionId, Frame, ProtocolError, StaleId, Time, Wire};
 
 /// The largest message of a client that logs in with its first one, until it has logged in, in bytes.

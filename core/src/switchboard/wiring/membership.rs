@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::markers::Marking;
 use super::switchboard::Switchboard;
-use crate::hash::Vacant;
+use crate::base::hash::Vacant;
 use crate::switchboard::action::Notice;
 use crate::switchboard::counters::Level;
 use crate::switchboard::errors::JoinError;

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::relaying::Numbered;
 use super::switchboard::Switchboard;
 use crate::cluster::RoomBody;
+use crate::http::event_stream;
 use crate::protocol::ServerMessage;
-use crate::{ConnectionId, Position, Time, Wire, event_stream};
+use crate::{ConnectionId, Position, Time, Wire};
 
 impl Switchboard {
     /// Puts messages that are up to `at` into the log of a room, whose members begin there.

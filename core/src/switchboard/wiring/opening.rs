@@ -2,7 +2,7 @@
 
 use super::rooms::Entering;
 use super::switchboard::Switchboard;
-use crate::id::HexPair;
+use crate::base::id::HexPair;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::switchboard::action::{Action, Notice};
 use crate::switchboard::counters::Level;

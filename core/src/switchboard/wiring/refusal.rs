@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
+use crate::http::response::{HttpDate, RETRY_AFTER};
 use crate::recorder::Input;
-use crate::response::{HttpDate, RETRY_AFTER};
 use crate::switchboard::action::Notice;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::phase::{Page, Phase};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::everybody::ToAll;
 use super::switchboard::Switchboard;
-use crate::hash::Secrets;
+use crate::base::hash::Secrets;
 use crate::protocol::RequestId;
 use crate::recorder::{
     Ended, Input, Recording, Sent, What, bad_request_of, content_of, pong_of, presence_of,

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use super::relaying::Numbered;
 use super::switchboard::Switchboard;
 use crate::cluster::RoomBody;
+use crate::http::event_stream;
 use crate::protocol::ServerMessage;
 use crate::switchboard::relay::{ClusterRequest, Missed};
-use crate::{ConnectionId, JoinFrom, Position, event_stream};
+use crate::{ConnectionId, JoinFrom, Position};
 
 /// A member that goes on elsewhere than the others.
 pub(super) struct Returned {

@@ -2,7 +2,7 @@
 
 use super::older::FromBefore;
 use super::switchboard::Switchboard;
-use crate::hash::Vacant;
+use crate::base::hash::Vacant;
 use crate::protocol::{RequestId, ServerMessage};
 use crate::recorder::Input;
 use crate::switchboard::action::Notice;

@@ -3,6 +3,7 @@
 
 use super::ending::close_frame;
 use super::switchboard::Switchboard;
+use crate::http::event_stream;
 use crate::protocol::ServerMessage;
 use crate::recorder::Cause;
 use crate::switchboard::connection::ConnectionState;
@@ -11,7 +12,7 @@ use crate::switchboard::errors::SendError;
 use crate::switchboard::log::Log;
 use crate::switchboard::phase::Phase;
 use crate::switchboard::recipients::Receipt;
-use crate::{CloseReason, ConnectionId, Frame, Position, Wire, event_stream};
+use crate::{CloseReason, ConnectionId, Frame, Position, Wire};
 
 impl Switchboard {
     /// Queues an answer or a notice of the JSON protocol, if the connection can get one.

@@ -1,6 +1,6 @@
 //! The public type: its sub-machines, its clock and its timers.
 
-use crate::hash::{Keyed, Secrets};
+use crate::base::hash::{Keyed, Secrets};
 use crate::recorder::{Beginning, Recorder};
 use crate::switchboard::action::Notice;
 use crate::switchboard::clock::Clock;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::switchboard::Switchboard;
+use crate::base::time::nanos;
 use crate::recorder::{Cause, Input};
 use crate::switchboard::connection::NONE;
-use crate::time::nanos;
 use crate::{CloseReason, ConnectionId, StaleId, Time};
 
 impl Switchboard {

@@ -4,13 +4,13 @@ use smallvec::SmallVec;
 
 use super::RoomContext;
 use crate::Frame;
-use crate::deflate::CONTEXT_MESSAGE;
-use crate::frame::Place;
 use crate::switchboard::arena::NONE;
 use crate::switchboard::counters::Ratio;
 use crate::switchboard::log::Log;
 use crate::switchboard::log::connection::{Connection, Writer};
 use crate::switchboard::log::turn::Turn;
+use crate::wire::deflate::CONTEXT_MESSAGE;
+use crate::wire::frame::Place;
 
 impl Log {
     /// Returns the number of rooms that have a compressor, and what was compressed in contexts.

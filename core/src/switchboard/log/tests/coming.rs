@@ -5,7 +5,7 @@ use super::super::recovery::From;
 use super::frames::frame;
 use super::model::{Client, Recovers};
 use super::world::{Names, World, identity};
-use crate::frame::Window;
+use crate::wire::frame::Window;
 use crate::{ConnectionId, Time};
 
 impl World {

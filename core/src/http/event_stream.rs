@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::frame::Opcode;
+use crate::wire::frame::Opcode;
 use crate::{Frame, Position};
 
 /// What a Close frame without a body means (RFC 6455, section 7.1.5).

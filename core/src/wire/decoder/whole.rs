@@ -2,7 +2,7 @@
 
 use super::error::ProtocolError;
 use super::incoming::{Deflated, Incoming};
-use crate::frame::Opcode;
+use crate::wire::frame::Opcode;
 
 /// A complete message or control frame, and the location of its payload.
 pub(super) struct Whole {

@@ -5,7 +5,7 @@ use std::str;
 
 use super::error::ProtocolError;
 use crate::CloseFrame;
-use crate::frame::{Opcode, may_be_received};
+use crate::wire::frame::{Opcode, may_be_received};
 
 /// A message or control frame of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

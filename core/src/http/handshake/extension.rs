@@ -6,7 +6,7 @@ use super::config::HandshakeConfig;
 use super::headers::{Headers, Known};
 use super::query::Query;
 use super::scan::is_token;
-use crate::deflate::CONTEXT_BITS;
+use crate::wire::deflate::CONTEXT_BITS;
 
 const NAME: &str = "permessage-deflate";
 

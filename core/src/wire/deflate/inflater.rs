@@ -4,8 +4,8 @@ use std::fmt;
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
-use crate::decoder::{Deflated, Incoming, ProtocolError};
-use crate::frame::Opcode;
+use crate::wire::decoder::{Deflated, Incoming, ProtocolError};
+use crate::wire::frame::Opcode;
 
 /// The largest window (RFC 1951, section 2), which inflates what was compressed with any.
 const WINDOW_BITS: u8 = 15;

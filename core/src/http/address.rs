@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 
 use crate::Request;
-use crate::handshake::{Known, is_zone};
+use crate::http::handshake::{Known, is_zone};
 
 /// The key of per-address limits: an IPv4 address, or an IPv6 /64 network, which is what one
 /// customer usually has. An IPv4-mapped address counts as IPv4.

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Request;
-use crate::handshake::{Authority, Known};
+use crate::http::handshake::{Authority, Known};
 
 /// The web origins from which pages may connect.
 ///

@@ -3,7 +3,7 @@
 use super::error::ProtocolError;
 use super::limits::payload_max;
 use super::mask::turned;
-use crate::frame::{CONTROL_PAYLOAD_MAX, Opcode};
+use crate::wire::frame::{CONTROL_PAYLOAD_MAX, Opcode};
 
 /// The longest header: two bytes, a 64-bit length and a mask.
 const HEADER_MAX: usize = 14;

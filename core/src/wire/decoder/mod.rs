@@ -26,7 +26,7 @@ pub use self::incoming::{Deflated, Incoming};
 pub use self::limits::DecoderLimits;
 use self::limits::{payload_max, saturated};
 use self::whole::{Place, Whole};
-use crate::frame::{CONTROL_PAYLOAD_MAX, Opcode};
+use crate::wire::frame::{CONTROL_PAYLOAD_MAX, Opcode};
 
 /// The initial capacity of a buffer, so that single bytes do not cost an allocation each.
 const CAPACITY_MIN: usize = 64;

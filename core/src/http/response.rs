@@ -4,11 +4,12 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::handshake::is_token;
-use crate::{BadRequest, Refused, Request, event_stream};
+use super::event_stream;
+use crate::http::handshake::is_token;
+use crate::{BadRequest, Refused, Request};
 
-pub use crate::date::HttpDate;
-pub use crate::handshake::{JSON_PROTOCOL, accept_key};
+pub use crate::http::date::HttpDate;
+pub use crate::http::handshake::{JSON_PROTOCOL, accept_key};
 
 /// The value of `Retry-After` in refusals, in seconds.
 pub(crate) const RETRY_AFTER: u32 = 5;
