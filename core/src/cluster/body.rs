@@ -19,7 +19,7 @@ use crate::protocol::Content;
 /// A message to a room, as it stands in the log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Body<'a> {
-    /// Who sent it: a user, or whom the application names.
+    /// The sender: a user, or a name that the application gives.
     pub sender: Option<Cow<'a, str>>,
     /// The connection that sent it and does not get it, on the node that sent it. Not where the session is
     /// known, which says the same everywhere.

@@ -254,7 +254,7 @@ pub struct Seats {
 pub enum Keep {
     /// A newcomer puts out the oldest.
     Newest,
-    /// Who is there stays, and a newcomer is refused.
+    /// The connections that are there stay, and a newcomer is refused.
     Oldest,
 }
 

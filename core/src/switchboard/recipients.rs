@@ -1,4 +1,4 @@
-//! Who gets a message, and what became of it.
+//! The recipients of a message, and what became of it.
 
 use serde::Serialize;
 use smallvec::SmallVec;

@@ -81,7 +81,7 @@ pub(super) struct SharedRoom {
     pub(super) values_of: Option<Arc<str>>,
     /// Whether that is in an epoch of this node, as the broker is away.
     pub(super) alone: bool,
-    /// Who waits to be in.
+    /// The connections that wait to be in.
     pub(super) waiting: Vec<Joining>,
     /// Messages that are sent again and wait until it is known whether they were published.
     pub(super) resent: Vec<Resent>,
@@ -91,7 +91,7 @@ pub(super) struct SharedRoom {
     pub(super) returned: BTreeMap<ConnectionId, Position>,
     /// The number under which the cluster was asked to catch up with those of them who are ahead.
     pub(super) overtaken: u64,
-    /// Who was in it when it moved to another epoch last, in the order of their ids: what numbers they name
+    /// The members when it moved to another epoch last, in the order of their ids: the numbers that they name
     /// may be of the epoch before.
     pub(super) moved: Vec<ConnectionId>,
 }

@@ -148,7 +148,7 @@ impl Input {
                 return Ok(refusal(400, "bad_request", rule));
             }
         }
-        // Who is cut off from here on may have been served.
+        // A caller that is cut off from here on may have been served.
         seat.keep()?;
         Ok(api.answer(&request, &self.buffer[head.len..end]))
     }

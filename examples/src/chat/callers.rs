@@ -1,4 +1,4 @@
-//! Who calls the API at the same time. Once there are as many as may be, the one that has taken longest to
+//! The callers of the API at one time. Once there are as many as may be, the one that has taken longest to
 //! say what it wants makes room for the next: clients that say nothing keep nobody else out.
 
 use std::collections::VecDeque;

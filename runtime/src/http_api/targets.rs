@@ -14,7 +14,7 @@ use crate::hub::Hub;
 /// The longest reason of a Close frame, in bytes (RFC 6455, section 5.5).
 const LONGEST_REASON: usize = 123;
 
-/// Who a call is about: a user, who need not be there, or a connection, which is there.
+/// The target of a call: a user, who need not be there, or a connection, which is there.
 enum Target {
     User(String),
     Connection(ConnectionId),

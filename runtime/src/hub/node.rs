@@ -33,7 +33,7 @@ impl Hub {
     /// lobby, drain, origin, and whether the node is full. A refusal is counted and logged.
     ///
     /// `request` must have the peer's address ([`Request::set_peer`]), from which the client's follows.
-    /// Who passes may still be refused by a Close frame: for its login, for example.
+    /// A client that passes may still be refused by a Close frame, for its login for example.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Who waits for what the cluster answers later.
+//! The callers that wait for what the cluster answers later.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::shield::shielded;
 /// What came of a message, once that is known.
 pub(crate) type Published = Result<Position, SendError>;
 
-/// Who waits for what is answered later.
+/// The callers that wait for what is answered later.
 #[derive(Default)]
 pub(crate) struct Awaited {
     published: BTreeMap<u64, oneshot::Sender<Published>>,

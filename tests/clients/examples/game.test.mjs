@@ -48,7 +48,7 @@ test('a table has eight seats, and the host puts players out with a reason', asy
   await until(() => elsewhere.frames > 0, 'a frame');
   assert.equal(elsewhere.places.size, 1, 'tables are apart');
 
-  // Who loses the connection has the seat still, and nobody else gets it.
+  // A player who loses the connection has the seat still, and nobody else gets it.
   players[3].socket.terminate();
   await until(() => players[0].places.size === 8 && players[3].closed, 'the end of a connection');
   assert.deepEqual(await late(), [4002, 'lobby_full']);

@@ -1,4 +1,4 @@
-// Who gets in when not all can.
+// Admission, when there are more clients than seats.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// Who one is: by name, by token, in each place where a token may stand.
+// Authentication: by name, and by token in each place where a token may stand.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

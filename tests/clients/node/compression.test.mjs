@@ -37,7 +37,7 @@ test('members with and without compression get the same messages', async (t) => 
   const bytes = (it) => it.socket._socket.bytesRead;
   assert.ok(bytes(large) - begun < bytes(plain) / 4, `${bytes(large) - begun} of ${bytes(plain)}`);
 
-  // Who comes late gets the room's history, in its form. It has no room for all of it.
+  // A newcomer gets the room's history, in its form. It has no room for all of it.
   const late = await Client.as(server, 'dee', 'den');
   const other = await Client.as(server, 'eve', 'den', { perMessageDeflate: true });
   for (let number = 81; number <= 120; number += 1) {

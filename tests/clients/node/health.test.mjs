@@ -1,4 +1,4 @@
-// Who is still there: dead clients go, quiet ones stay, and a stalled server blames nobody.
+// Health: dead clients are evicted, quiet ones stay, and a stalled server evicts nobody.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -229,7 +229,7 @@ impl Model {
             let again = self.now + self.interval(name);
             for id in members {
                 let knows = knows.get(&id).copied().flatten();
-                // Who is near its limit is told later, so that presence makes nobody slow.
+                // A member near its limit is told later, so that presence makes nobody slow.
                 let closes = self.policy(name) == SlowPolicy::Disconnect && self.conns[&id].blocked;
                 let up_to_date = knows.is_some_and(|seen| seen == version || seen == told);
                 if (news || !up_to_date) && closes && self.is_behind(id, name, 1, (1, entry.len)) {

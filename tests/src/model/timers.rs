@@ -34,7 +34,7 @@ impl Model {
         while let Some((_, due, id)) = self.next_due().filter(|&(at, ..)| at <= self.live()) {
             self.fire(due, id);
         }
-        // Who waited for its admission may have waited for longer than its login lasts.
+        // A client may have waited for its admission for longer than its login lasts.
         self.tick_expiries();
         self.tick_questions();
         self.tick_presence();

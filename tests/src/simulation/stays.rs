@@ -97,7 +97,7 @@ impl World {
         shadow.left_now.push(r);
         if let Some(stay) = shadow.stays.get_mut(&r).and_then(|stays| stays.back_mut()) {
             stay.until = Some(seq);
-            // Who has still to recover does not get the rest.
+            // A member that has still to recover does not get the rest.
             stay.gave_up = room.keeping.is_some() && (!stay.told || stay.seen < stay.from);
         }
         self.oracle.left_now.push(l);

@@ -132,7 +132,7 @@ fn who_waits_while_the_broker_goes_away_is_refused_where_the_room_refuses() {
     assert!(!it.other.waits(bob));
     let eve = it.other.comes(&mut it.redis, "eve", Some((&it.epoch, 2)));
     assert_eq!(it.other.told(eve), ["unavailable"]);
-    // Who is not ahead needs no broker.
+    // A client that is not ahead needs no broker.
     let amy = it.other.comes(&mut it.redis, "amy", Some((&it.epoch, 1)));
     assert_eq!(it.other.told(amy), ["at 1 true"]);
     drop(it.one);

@@ -1,4 +1,4 @@
-//! Who does not get a message does not get it through another connection, or in another epoch, either.
+//! A member that is not to get a message does not get it through another connection or in another epoch either.
 
 use std::time::Duration;
 

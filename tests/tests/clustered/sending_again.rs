@@ -93,7 +93,7 @@ fn what_was_sent_in_an_epoch_that_is_lost_is_not_published_again() {
     assert_eq!(it.other.told(it.bob), ["1 \"third\"", "ack 1"]);
     it.other.says(&mut it.redis, it.bob, ("third", 3), Some(2));
     assert_eq!(it.other.told(it.bob), ["had 1"]);
-    // Who comes now means numbers of this epoch.
+    // A client that comes now means numbers of this epoch.
     it.other.loses(&mut it.redis, it.bob);
     let epoch = it.other.position().0;
     let bob = it.other.comes(&mut it.redis, "bob", Some((&epoch, 1)));

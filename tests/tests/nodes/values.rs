@@ -188,7 +188,7 @@ fn what_the_application_tells_of_users_is_told_on_all_nodes<H: Serve>() {
         known.expect("it is told").as_json(),
         "{\"colour\":\"blue\"}"
     );
-    // Who joins later is told with the list.
+    // A client that joins later is told with the list.
     let (mut cem, ..) = Client::entered(other.address, "cem", ROOM);
     until_told(&mut cem, &blue);
     server.restart();

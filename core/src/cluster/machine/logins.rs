@@ -258,7 +258,7 @@ impl Cluster {
         };
         if is_out {
             if self.config.logins.keep == Keep::Oldest && self.lookups.len() < LOOKUPS {
-                // Who holds the others may be a node that nobody remembers.
+                // The others may be held by a node that nobody remembers.
                 self.lookups.push_back(Arc::clone(&key.0));
             }
             let reason = Arc::clone(&self.config.logins.reason);

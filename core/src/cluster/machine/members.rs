@@ -60,8 +60,8 @@ impl Cluster {
 
     /// Reads the log of a room up to where it is now: pushes may be on their way here for long.
     /// [`Output::CaughtUp`] tells when that is done, of all who asked up to then; their numbers ascend.
-    /// While the broker is away, [`Output::Unavailable`] may come instead. Who asks while the log is being
-    /// read shares the next reading, however many they are.
+    /// While the broker is away, [`Output::Unavailable`] may come instead. Those that ask while the log is being
+    /// read share the next reading, however many they are.
     pub fn catch_up(&mut self, now: Time, name: &Arc<str>, number: u64) {
         if !self.follows(name) {
             let (room, upto) = (Arc::clone(name), number);

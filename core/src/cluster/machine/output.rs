@@ -104,8 +104,8 @@ pub enum Output {
         /// Its fate.
         fate: Fate,
     },
-    /// Nobody may come into a room now: the broker is away, and its terms are to refuse. Who waits to be
-    /// in, or for the room to catch up, has to be told.
+    /// Nobody may come into a room now: the broker is away, and its terms are to refuse. Those that wait to be
+    /// in, or for the room to catch up, have to be told.
     Unavailable {
         /// The room.
         room: Arc<str>,
@@ -140,7 +140,7 @@ pub enum Output {
         /// has another epoch or the broker did not answer in time.
         entries: Vec<Entry>,
     },
-    /// Who is in a room on other nodes has changed: users who are on at least one now, or of whom
+    /// The users of a room on other nodes have changed: users who are on at least one now, or of whom
     /// something else is told there, and users who are on none any more.
     Occupants {
         /// The room.

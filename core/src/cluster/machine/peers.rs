@@ -91,7 +91,7 @@ impl Peers {
         }
     }
 
-    /// This is another broker than before. Who was not heard at that one may be at this one all along: until
+    /// This is another broker than before. Nodes that were not heard at that one may be at this one all along: until
     /// they can be judged here, their claims and seats are not free.
     pub(super) fn doubt(&mut self, now: Time, own: &str) {
         for (registration, peer) in &mut self.all {

@@ -14,7 +14,7 @@ use crate::cluster::command::{Command, Range, Values};
 impl Cluster {
     /// Reads the messages of a room above `after` and below `before`, its numbers in this epoch.
     /// [`Output::Recalled`] brings them within [`ClusterConfig::wait`](super::ClusterConfig::wait).
-    /// Who asks for what is being read already gets the same ticket: the log is read once, however many
+    /// A caller that asks for what is being read already gets the same ticket: the log is read once, however many
     /// ask.
     pub fn recall(
         &mut self,

@@ -79,7 +79,7 @@ impl Cluster {
     fn lapse(&mut self, now: Time) {
         let registration = self.lease.lapse();
         self.peers.own_lapsed(now, &registration);
-        // Who was let in meanwhile was let in rightly.
+        // Those let in meanwhile were let in rightly.
         let is_older_first = self.config.logins.keep == Keep::Oldest;
         self.claims.registered_anew(is_older_first);
         self.write_all_again();

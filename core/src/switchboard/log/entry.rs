@@ -12,7 +12,7 @@ pub(in crate::switchboard) enum Kind {
     Numbered,
     /// Has no number.
     Raw,
-    /// A change of presence, without a number. Who misses it is due the complete list.
+    /// A change of presence, without a number. A member that misses it is due the complete list.
     Presence,
     /// Has no number; only for members for which nothing waits in the room.
     Volatile,

@@ -1,4 +1,4 @@
-//! Who is catching up.
+//! The members that are catching up.
 
 use super::Log;
 use super::limits::Slow;

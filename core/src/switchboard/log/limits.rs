@@ -113,7 +113,7 @@ impl Limits {
     /// Returns the limits of a node with this configuration.
     pub(in crate::switchboard) const fn of(config: &Config) -> Self {
         let limits = &config.limits;
-        // Who recovers or catches up holds what is kept, so this leaves the rest of the bound to others.
+        // Members that recover or catch up hold what is kept, so this leaves the rest of the bound to others.
         let half = limits.queued_bytes / 2;
         let histories = config.history.bytes;
         Self {

@@ -156,7 +156,7 @@ impl Log {
         joined
     }
 
-    /// Returns the members of a room at these places of their list. Who leaves gives its place to the
+    /// Returns the members of a room at these places of their list. A member that leaves gives its place to the
     /// last one.
     pub(in crate::switchboard) fn members(
         &self,

@@ -124,7 +124,7 @@ impl Log {
         }
         let room = &mut self.rooms[key];
         if room.latest.is_some() {
-            // Who was not over the limit when it was looked at may be now.
+            // A member that was not over the limit when it was looked at may be now.
             room.over = 0;
         }
         let counts = match kind {

@@ -24,7 +24,7 @@ pub(in crate::switchboard) enum From {
     After(u64),
 }
 
-/// Who a member is in the eyes of the history: keyed hashes, 0 for none.
+/// The identity of a member in the history: keyed hashes, 0 for none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::switchboard) struct Identity {
     pub(in crate::switchboard) session: u64,

@@ -36,7 +36,7 @@ impl Switchboard {
         let Some(key) = self.rooms.find(room) else {
             return (Vec::new(), 0);
         };
-        // Who leaves gives its place to the last one, which was looked at before.
+        // A member that leaves gives its place to the last one, which was looked at before.
         let room = self.rooms.at(key);
         let before = before.min(room.members);
         let from = before.saturating_sub(most);

@@ -267,7 +267,7 @@ impl Switchboard {
         numbered: &Numbered<'_>,
         is_own: bool,
     ) -> impl Iterator<Item = ConnectionId> {
-        // Who comes back to values gets them all, own ones as well.
+        // A member that comes back to values gets them all, its own as well.
         let by_key = self.log.keeps_latest(self.rooms.at(key).log);
         let origin = (!by_key).then_some(&numbered.origin).into_iter();
         let sessions = origin.flat_map(|origin| {

@@ -18,7 +18,7 @@ pub(super) struct Dialer {
     pub(super) names: Names,
     /// The sentinel that answered last.
     sentinel: AtomicUsize,
-    /// Who was asked last.
+    /// The host that was asked last.
     asked: Mutex<Host>,
 }
 
@@ -32,7 +32,7 @@ impl Dialer {
         })
     }
 
-    /// Who was asked last, and may not have answered.
+    /// Returns the host that was asked last and may not have answered.
     pub(super) fn asked(&self) -> Host {
         self.lock().clone()
     }

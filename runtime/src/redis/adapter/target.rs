@@ -34,7 +34,7 @@ pub struct Host {
     pub port: u16,
 }
 
-/// Who logs in.
+/// The user that logs in.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Login {
     /// `None` is the user `default`.

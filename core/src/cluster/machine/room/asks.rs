@@ -1,4 +1,4 @@
-//! Who waits for a room to catch up with the broker.
+//! Those that wait for a room to catch up with the broker.
 
 /// Numbers of those who asked, in the order in which they asked. An answer to all up to one is enough.
 #[derive(Debug, Default)]

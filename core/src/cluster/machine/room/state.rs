@@ -41,7 +41,7 @@ pub(in crate::cluster) struct Room {
     /// has another number in the room, but not for its node.
     pub(super) seen: BTreeMap<Arc<str>, u64>,
     pub(super) buffer: Buffer,
-    /// Who waits until it has caught up.
+    /// Those that wait until it has caught up.
     pub(in crate::cluster) asks: Asks,
     pub(in crate::cluster) outbox: Outbox,
     pub(in crate::cluster) occupants: Occupants,

@@ -66,7 +66,7 @@ impl Log {
         }
     }
 
-    /// Who holds back memory is listed under the power of two of how much.
+    /// Members that hold back memory are listed under the power of two of how much.
     fn check_weights(&self) {
         let (mut listed, mut held_back) = (0, 0);
         for (key, room) in self.rooms.iter() {
