@@ -164,10 +164,11 @@ impl World {
                 self.clients[c as usize].places[room].went_back(epoch, l);
             }
         } else if let Some((_, before)) = came_from {
-            // It came while the node was on its own, and goes on where it was; else it was told that it
-            // begins anew.
+            // It came while the node was on its own, and goes on where it was, or where the node was if the
+            // log could not be read in time; it was told before that it begins anew.
             self.count("back to where it was", 1);
-            let is_lost = self.may_lose() && seq > before;
+            let is_unread = self.may_lose() || self.is_unanswered(self.links[l as usize].node);
+            let is_lost = is_unread && seq > before;
             let is_right = seq == before || is_lost || self.oracle.was_split;
             self.check("positions", is_right, || {
                 format!("client {c} had come from {before} of epoch {epoch}: {heard:?}")

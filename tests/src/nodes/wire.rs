@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use switchboard_core::cluster::{Channel, Command, Done};
 
-use super::plan::{MICRO, MILLI};
+use super::plan::{MICRO, MILLI, SECOND};
 use super::schedule::Step;
 use super::world::World;
 use crate::broker;
@@ -69,9 +69,20 @@ impl Wire {
             delay: 0,
         }
     }
+
+    /// Returns whether the node may have waited in vain for an answer.
+    fn is_stuck(&self, now: u64) -> bool {
+        self.swallows_up || self.swallows_down || now < self.clogged_until.saturating_add(SECOND)
+    }
 }
 
 impl World {
+    /// Returns whether a node may have waited in vain for an answer of the broker.
+    pub(super) fn is_unanswered(&self, node: usize) -> bool {
+        let wire = self.nodes[node].process.as_ref().and_then(|it| it.wire);
+        wire.is_some_and(|w| self.wires[w as usize].is_stuck(self.now))
+    }
+
     /// How long something takes between a node and the broker.
     fn hop(&mut self, w: u32) -> u64 {
         let delay = self.wires[w as usize].delay;
