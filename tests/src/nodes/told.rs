@@ -302,7 +302,9 @@ impl World {
         // again.
         let is_sent_again = message.links.len() > 1;
         let elsewhere = message.nodes.len() > 1 || its != epoch;
-        let again = is_sent_again && elsewhere;
+        // Its node sent it to both of two brokers, as the first one did not answer.
+        let is_at_both = self.oracle.was_split && its != epoch;
+        let again = (is_sent_again && elsewhere) || is_at_both;
         let other = its != epoch || place.back == Some((epoch, l));
         self.count("twice because it was sent again", u64::from(again));
         self.count("twice through two connections", u64::from(!again));
