@@ -305,7 +305,9 @@ impl World {
         // Its node sent it to both of two brokers, as the first one did not answer.
         let is_at_both = self.oracle.was_split && its != epoch;
         let again = (is_sent_again && elsewhere) || is_at_both;
-        let other = its != epoch || place.back == Some((epoch, l));
+        // Once told a position that it had been past, it gets what follows again, also later.
+        let went_back = |(its, since)| its == epoch && since <= l;
+        let other = its != epoch || place.back.is_some_and(went_back);
         self.count("twice because it was sent again", u64::from(again));
         self.count("twice through two connections", u64::from(!again));
         self.check("once", again || (other && link != l), || {
