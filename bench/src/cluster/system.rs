@@ -57,8 +57,8 @@ impl System {
     /// Returns the command of one of its nodes.
     pub(super) fn command(self, place: &Place, redis: SocketAddr, node: &str) -> Command {
         let mut command = match self {
-            Self::SwitchboardTokio => chat(&place.example("chat"), true),
-            Self::SwitchboardSmol => chat(&place.example("chat-smol"), true),
+            Self::SwitchboardTokio => chat(&place.example("chat"), false),
+            Self::SwitchboardSmol => chat(&place.example("chat-smol"), false),
             Self::SocketIoRedis | Self::SocketIoStreams => place.script("socket-io.mjs"),
             Self::TokioHub => place.builtin(Builtin::Tungstenite),
         };
