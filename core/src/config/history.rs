@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::seconds;
+use crate::JoinFrom;
 
 /// What rooms keep of their messages for clients that come back (docs/protocol.md, section 5), and
 /// what all rooms together may keep.
@@ -48,6 +49,17 @@ impl Default for History {
             on_join_max: 0,
             bytes: 64 << 20,
             rooms: 10_000,
+        }
+    }
+}
+
+impl History {
+    /// Returns the number of the newest messages that a newcomer gets that names no position.
+    pub(crate) fn newest(&self, from: &JoinFrom) -> usize {
+        let most = self.on_join.max(self.on_join_max);
+        match from {
+            JoinFrom::Last(last) => usize::try_from(*last).unwrap_or(usize::MAX).min(most),
+            _ => self.on_join,
         }
     }
 }

@@ -11,7 +11,6 @@
 
 use std::sync::Arc;
 
-use super::recovery::newest;
 use super::switchboard::Switchboard;
 use crate::cluster::RoomBody;
 use crate::switchboard::relay::{ClusterRequest, Joining, Missed, Older};
@@ -59,7 +58,7 @@ impl Switchboard {
             _ => None,
         };
         let oldest = seq.saturating_sub(history.messages as u64);
-        let wanted = since.unwrap_or_else(|| seq.saturating_sub(newest(&history, from) as u64));
+        let wanted = since.unwrap_or_else(|| seq.saturating_sub(history.newest(from) as u64));
         let after = match reach {
             Reach::All => wanted,
             Reach::From(number) => wanted.max(number.saturating_sub(1)),

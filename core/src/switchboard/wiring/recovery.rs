@@ -8,7 +8,7 @@ use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Excluded, From, Identity, Joined, Origin, Resent};
 use crate::switchboard::recipients::{Exclude, Receipt};
-use crate::{ConnectionId, History, JoinFrom, Position, Reach, RoomMessage};
+use crate::{ConnectionId, JoinFrom, Position, Reach, RoomMessage};
 
 /// Where a new member of a room that keeps messages begins.
 #[derive(Clone, Copy, Debug)]
@@ -62,15 +62,6 @@ impl Beginning {
     }
 }
 
-/// Returns how many of the newest messages of a room somebody gets who names no position.
-pub(super) fn newest(history: &History, from: &JoinFrom) -> usize {
-    let most = history.on_join.max(history.on_join_max);
-    match from {
-        JoinFrom::Last(last) => usize::try_from(*last).unwrap_or(usize::MAX).min(most),
-        _ => history.on_join,
-    }
-}
-
 impl Switchboard {
     /// Returns where a new member begins that wants the messages of a room `from` somewhere on, and
     /// may have those within `reach`. Counts the outcome.
@@ -99,7 +90,7 @@ impl Switchboard {
             _ if by_key => return Beginning::END.by_key(seq, reach),
             JoinFrom::Rule | JoinFrom::Last(_) => {
                 let history = self.config.room(&self.rooms.at(key).name).history;
-                newest(&history, from)
+                history.newest(from)
             }
         };
         let allowed = usize::try_from(seq + 1 - reach.max(1)).unwrap_or(usize::MAX);
