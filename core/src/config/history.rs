@@ -54,7 +54,7 @@ impl Default for History {
 }
 
 impl History {
-    /// Returns the number of the newest messages that a newcomer gets that names no position.
+    /// Returns how many of the newest messages go to a newcomer, which names no position.
     pub(crate) fn newest(&self, from: &JoinFrom) -> usize {
         let most = self.on_join.max(self.on_join_max);
         match from {

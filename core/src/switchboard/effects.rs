@@ -18,13 +18,13 @@ pub(super) const ENDS: usize = 48;
 /// Messages of histories that one call frees.
 const FREED: usize = 2_048;
 
-/// As many rooms that a connection leaves as cost one more end.
+/// The number of rooms that cost as much to leave as one more end.
 const ROOMS: usize = 2;
 
 /// The number of actions for which the list keeps its memory.
 const KEPT: usize = 1 << 10;
 
-/// Returns as how many ends the end of a connection in so many rooms counts.
+/// Returns the weight of the end of a connection in this many rooms, in ends of connections in none.
 pub(super) const fn weight_of_end(rooms: usize) -> usize {
     1 + rooms / ROOMS
 }

@@ -43,7 +43,7 @@ use crate::BadRequest;
 /// refused at the first offending byte. There is no timeout in here: the caller abandons a slow
 /// handshake and answers with [`request_timeout`].
 ///
-/// [`request_timeout`]: crate::http::response::request_timeout
+/// [`request_timeout`]: crate::response::request_timeout
 pub struct Handshake {
     config: Arc<HandshakeConfig>,
     scanner: Scanner,

@@ -51,8 +51,8 @@ impl Switchboard {
         }
     }
 
-    /// Returns as how many ends of connections the end of one counts: more if it is in many rooms, or if
-    /// what it lags behind goes out before.
+    /// Returns the weight of the end of a connection: more if it is in many rooms, or if what it lags
+    /// behind goes out before.
     pub(super) fn weight_of_end(&self, id: ConnectionId, reason: CloseReason) -> usize {
         let found = self.connections.get(id);
         let weight = weight_of_end(found.map_or(0, |found| found.rooms.len()));

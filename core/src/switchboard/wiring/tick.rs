@@ -65,7 +65,7 @@ impl Switchboard {
         self.clock.tick();
     }
 
-    /// Returns as how many timers one counts that is due.
+    /// Returns the number of timers that one that is due counts as.
     fn weight_of_timer(&self, kind: Kind, id: ConnectionId) -> usize {
         if kind == Kind::Ping {
             return 1;
