@@ -5,43 +5,37 @@ use std::time::Duration;
 use switchboard_core::WhenDown;
 
 use crate::node::{KEYED, Node, ROOM, broker};
+use crate::pair::Pair;
 
 #[test]
 fn an_own_message_does_not_come_through_a_later_connection() {
-    let mut redis = broker();
-    let mut one = Node::start(&mut redis, "a", WhenDown::Alone);
-    let mut other = Node::start(&mut redis, "b", WhenDown::Alone);
-    let bob = one.comes(&mut redis, "bob", None);
-    let ann = other.comes(&mut redis, "ann", None);
-    let epoch = other.position().0;
-    other.becomes_slow();
-    one.says_to_others(&mut redis, bob, ("first", 1), None);
-    one.loses(&mut redis, bob);
-    let bob = other.comes(&mut redis, "bob", Some((&epoch, 0)));
-    assert_eq!(other.told(bob), ["at 0 true"]);
-    other.becomes_quick(&mut redis);
-    assert_eq!(other.told(bob), ["skip"]);
-    assert_eq!(other.told(ann), ["at 0 null", "1 \"first\""]);
-    other.says(&mut redis, bob, ("first", 1), Some(0));
-    assert_eq!(other.told(bob), ["had 1"]);
+    let mut it = Pair::start();
+    let epoch = it.other.position().0;
+    it.other.becomes_slow();
+    it.one
+        .says_to_others(&mut it.redis, it.ann, ("first", 1), None);
+    it.one.loses(&mut it.redis, it.ann);
+    let ann = it.other.comes(&mut it.redis, "ann", Some((&epoch, 0)));
+    assert_eq!(it.other.told(ann), ["at 0 true"]);
+    it.other.becomes_quick(&mut it.redis);
+    assert_eq!(it.other.told(ann), ["skip"]);
+    assert_eq!(it.other.told(it.bob), ["at 0 null", "1 \"first\""]);
+    it.other.says(&mut it.redis, ann, ("first", 1), Some(0));
+    assert_eq!(it.other.told(ann), ["had 1"]);
 }
 
 #[test]
 fn who_was_excluded_does_not_get_the_message_through_a_later_connection() {
-    let mut redis = broker();
-    let mut one = Node::start(&mut redis, "a", WhenDown::Alone);
-    let mut other = Node::start(&mut redis, "b", WhenDown::Alone);
-    let bob = one.comes(&mut redis, "bob", None);
-    let ann = other.comes(&mut redis, "ann", None);
-    let epoch = other.position().0;
-    other.becomes_slow();
-    one.broadcasts_not_for(&mut redis, "first", bob);
-    assert_eq!(one.told(bob), ["at 0 null"]);
-    one.loses(&mut redis, bob);
-    let bob = other.comes(&mut redis, "bob", Some((&epoch, 0)));
-    other.becomes_quick(&mut redis);
-    assert_eq!(other.told(bob), ["at 0 true", "skip"]);
-    assert_eq!(other.told(ann), ["at 0 null", "1 \"first\""]);
+    let mut it = Pair::start();
+    let epoch = it.other.position().0;
+    it.other.becomes_slow();
+    it.one.broadcasts_not_for(&mut it.redis, "first", it.ann);
+    assert_eq!(it.one.told(it.ann), ["at 0 null"]);
+    it.one.loses(&mut it.redis, it.ann);
+    let ann = it.other.comes(&mut it.redis, "ann", Some((&epoch, 0)));
+    it.other.becomes_quick(&mut it.redis);
+    assert_eq!(it.other.told(ann), ["at 0 true", "skip"]);
+    assert_eq!(it.other.told(it.bob), ["at 0 null", "1 \"first\""]);
 }
 
 #[test]
