@@ -24,15 +24,32 @@ trap 'trap - TERM; rm -f "$verdicts" "$verdicts".*; kill 0' INT TERM
 
 say() { printf '\n=== %s\n' "$*"; }
 
-# part NAME TITLE COMMAND...: runs one part, writes down its verdict and its time.
+# part NAME TITLE COMMAND...: runs one part, writes down its verdict and its time, and keeps what a failed one
+# printed.
 part() {
-  local name=$1 title=$2 from=$SECONDS verdict
+  local name=$1 title=$2 from=$SECONDS verdict log
   shift 2
   if [ ${#wanted[@]} -gt 0 ] && [[ " ${wanted[*]} " != *" $name "* ]]; then return 0; fi
   say "$title"
-  if "$@"; then verdict=ok; else verdict=FAILED; fi
+  log=$(mktemp "$verdicts.log.XXXX")
+  # Not a pipe, for a part may set variables.
+  if "$@" > >(tee "$log") 2>&1; then verdict=ok; else verdict=FAILED; fi
   printf '%-6s %4d s  %s\n' "$verdict" $((SECONDS - from)) "$title" >>"$verdicts"
+  if [ "$verdict" = ok ]; then rm -f "$log"; else printf '%s\t%s\n' "$log" "$title" >>"$verdicts.failed"; fi
 }
+
+# The lines of the failed parts that say what failed, or their last ones, once more: thousands of lines are
+# between them and the summary.
+failures() {
+  local log title
+  [ -e "$verdicts.failed" ] || return 0
+  while IFS=$'\t' read -r log title; do
+    say "What failed in: $title"
+    grep -a -A 3 -E "$failure" "$log" | tail -n 80 || tail -n 30 "$log"
+  done <"$verdicts.failed"
+}
+# What the Rust tests, the compilers, node:test and unittest print of a failure.
+failure="^test .*FAILED|panicked at|^error|^ *✖ |^(FAIL|ERROR): |^not ok"
 
 # beside LANE...: runs these functions at the same time, for most of what they do is to wait. What the first
 # prints is seen at once, what the others print when all have ended.
@@ -511,6 +528,7 @@ raise_open_files
 part build "Release examples" build_examples
 beside machines servers javascript
 
+failures
 say "Summary of tests/run.sh (${SECONDS} s)"
 cat "$verdicts"
 failed=$(grep -c '^FAILED' "$verdicts")
