@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::app::Plain;
 use super::catalogue::{Entry, covers, test_path};
 use super::frames::{BINARY, frame};
-use super::peer::{End, Peer, upgrade};
+use super::peer::{End, PATIENCE, Peer, upgrade};
 use super::server::Server;
 use crate::rt::{Config, Limits, Origins, Rate, Rates, Refusal, UserPolicy};
 
@@ -195,10 +195,7 @@ fn one_byte_now_and_then_is_no_handshake() {
     let mut request = upgrade("/ws", &[]).into_iter().cycle();
     let begun = Instant::now();
     while server.closes("handshake_timeout") == 0 {
-        assert!(
-            begun.elapsed() < Duration::from_secs(8),
-            "the connection has a deadline"
-        );
+        assert!(begun.elapsed() < PATIENCE, "the connection has a deadline");
         slow.try_send(&[request.next().expect("a byte")]);
         thread::sleep(Duration::from_millis(20));
     }

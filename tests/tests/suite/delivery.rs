@@ -26,12 +26,14 @@ covers! {
 #[test]
 fn a_client_is_welcomed_and_its_goodbye_is_answered() {
     let app = Plain::default();
-    let server = Server::start(Config::default(), app.clone());
+    let mut config = Config::default();
+    config.health.ping_interval = Duration::from_secs(90);
+    let server = Server::start(config, app.clone());
     let mut ann = server.client("/ws?token=s3cr3t-ann");
     let welcome = ann.json();
     assert_eq!(welcome["type"], "welcome");
     assert_eq!(welcome["user"], "ann");
-    assert_eq!(welcome["ping_ms"], 25_000);
+    assert_eq!(welcome["ping_ms"], 90_000);
     assert_eq!(welcome["max_bytes"], 65_536);
     assert!(server.hub.is_connected("ann"));
     assert_eq!(server.hub.connections_of("ann").len(), 1);

@@ -123,12 +123,14 @@ pub(super) fn config() -> Config {
 #[test]
 fn a_stream_and_a_websocket_talk_in_one_room() {
     let app = Plain::default();
-    let server = Server::start(config(), app.clone());
+    let mut config = config();
+    config.health.ping_interval = Duration::from_secs(90);
+    let server = Server::start(config, app.clone());
     let mut ann = Stream::open(&server, "/sse/blue?token=s3cr3t-ann");
     let welcome = ann.find("welcome");
     assert_eq!(
         (&welcome["user"], &welcome["ping_ms"]),
-        (&"ann".into(), &25_000.into())
+        (&"ann".into(), &90_000.into())
     );
     let epoch = ann.find("subscribed")["epoch"].clone();
     let epoch = epoch.as_str().expect("an epoch");

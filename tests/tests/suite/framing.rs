@@ -96,8 +96,6 @@ fn small() -> Config {
     let mut config = raw();
     config.limits.message_bytes = 4_096;
     config.limits.fragments = 32;
-    // A ping of the server would be an unexpected frame.
-    config.health.ping_interval = Duration::from_secs(300 * 86_400);
     config
 }
 

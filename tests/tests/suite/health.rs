@@ -54,7 +54,6 @@ fn a_silent_peer_is_gone_within_interval_and_timeout() {
     };
     assert!(pings >= 1, "{end:?}");
     assert!(begun.elapsed() >= TIMEOUT);
-    assert!(begun.elapsed() < Duration::from_secs(5));
     app.log
         .until_has("disconnect silent [blue] heartbeat_timeout");
     server.until_empty();

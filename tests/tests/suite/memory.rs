@@ -2,7 +2,6 @@
 //! its own process, which holds the server and its clients.
 
 use std::fs;
-use std::time::Duration;
 
 use super::alone::alone;
 use super::app::Plain;
@@ -75,8 +74,6 @@ fn patient() -> Config {
     config.limits.per_ip = 1_000;
     config.limits.message_bytes = 16 * MIB;
     config.limits.unfinished_bytes = 1 << 40;
-    // A ping of the server would be an unexpected frame.
-    config.health.ping_interval = Duration::from_secs(300 * 86_400);
     config
 }
 

@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 
+use super::peer::PATIENCE;
 use crate::rt::websocket::{WebSocketStream, client_async};
 use crate::rt::{Runtime, TcpListener, TcpStream, WebSocketMessage};
 
@@ -20,9 +20,7 @@ impl Runtime {
         self.spawn(async move {
             let _ = sender.send(future.await);
         });
-        receiver
-            .recv_timeout(Duration::from_secs(20))
-            .expect("an end within 20 s")
+        receiver.recv_timeout(PATIENCE).expect("an end in time")
     }
 }
 
