@@ -19,9 +19,9 @@ pub(crate) fn sockets() -> io::Result<Sockets> {
 }
 
 #[allow(clippy::needless_pass_by_value)] // The portable version keeps it.
-pub(crate) fn acceptor(listener: TcpListener) -> io::Result<Acceptor> {
+pub(crate) fn acceptor(listener: TcpListener, unsent_bytes: usize) -> io::Result<Acceptor> {
     // The listener may be shared, so register a descriptor of our own.
-    Acceptor::new(listener.as_fd().try_clone_to_owned()?)
+    Acceptor::new(listener.as_fd().try_clone_to_owned()?, unsent_bytes)
 }
 
 pub(crate) fn poll_accept(
@@ -48,7 +48,7 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let peers = [0; 3].map(|_| std::net::TcpStream::connect(address).unwrap());
-        let acceptor = acceptor(smol::Async::new(listener).unwrap().into()).unwrap();
+        let acceptor = acceptor(smol::Async::new(listener).unwrap().into(), 1 << 16).unwrap();
         smol::block_on(poll_fn(|context| poll_accept(&acceptor, context))).unwrap();
         let mut context = Context::from_waker(Waker::noop());
         for _ in 1..peers.len() {

@@ -46,8 +46,12 @@ impl Listen for Smol {
         tcp::sockets()
     }
 
-    fn acceptor(_: &Executor, listener: TcpListener) -> io::Result<tcp::Acceptor> {
-        tcp::acceptor(listener)
+    fn acceptor(
+        _: &Executor,
+        listener: TcpListener,
+        unsent_bytes: usize,
+    ) -> io::Result<tcp::Acceptor> {
+        tcp::acceptor(listener, unsent_bytes)
     }
 
     #[cfg(feature = "redis")]

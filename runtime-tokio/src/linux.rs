@@ -17,8 +17,8 @@ pub(crate) fn sockets() -> io::Result<Sockets> {
     Sockets::new()
 }
 
-pub(crate) fn acceptor(listener: TcpListener) -> io::Result<Acceptor> {
-    Acceptor::new(listener.into_std()?.into())
+pub(crate) fn acceptor(listener: TcpListener, unsent_bytes: usize) -> io::Result<Acceptor> {
+    Acceptor::new(listener.into_std()?.into(), unsent_bytes)
 }
 
 pub(crate) fn poll_accept(

@@ -36,9 +36,13 @@ impl Listen for Tokio {
         tcp::sockets()
     }
 
-    fn acceptor(executor: &Executor, listener: TcpListener) -> io::Result<tcp::Acceptor> {
+    fn acceptor(
+        executor: &Executor,
+        listener: TcpListener,
+        unsent_bytes: usize,
+    ) -> io::Result<tcp::Acceptor> {
         let _entered = executor.enter();
-        tcp::acceptor(listener)
+        tcp::acceptor(listener, unsent_bytes)
     }
 
     #[cfg(feature = "redis")]

@@ -18,7 +18,7 @@ pub(crate) fn sockets() -> io::Result<Sockets> {
 }
 
 #[allow(clippy::unnecessary_wraps)]
-pub(crate) fn acceptor(listener: TcpListener) -> io::Result<Acceptor> {
+pub(crate) fn acceptor(listener: TcpListener, _: usize) -> io::Result<Acceptor> {
     Ok(listener)
 }
 

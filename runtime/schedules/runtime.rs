@@ -107,7 +107,7 @@ impl Listen for Simulated {
         Ok(SelfWaking)
     }
 
-    fn acceptor(_: &Crew, listener: Arc<Listener>) -> io::Result<Arc<Listener>> {
+    fn acceptor(_: &Crew, listener: Arc<Listener>, _: usize) -> io::Result<Arc<Listener>> {
         Ok(listener)
     }
 

@@ -32,12 +32,17 @@ pub trait Listen: Runtime {
     /// Fails if too many files are open, for example. The event loop tries again.
     fn sockets() -> io::Result<Self::Sockets>;
 
-    /// Prepares a listener for accepting.
+    /// Prepares a listener for accepting. Where the streams that it accepts can inherit it, they get a limit
+    /// of `unsent_bytes` in the kernel.
     ///
     /// # Errors
     ///
     /// Fails if the listener cannot be used.
-    fn acceptor(executor: &Self::Executor, listener: Self::Listener) -> io::Result<Self::Acceptor>;
+    fn acceptor(
+        executor: &Self::Executor,
+        listener: Self::Listener,
+        unsent_bytes: usize,
+    ) -> io::Result<Self::Acceptor>;
 
     /// Returns the task that connects a hub to the broker of its cluster; `None` if that is not built
     /// in for this runtime.

@@ -96,7 +96,8 @@ impl<R: Listen> Serve<R> {
         let (listener, hub, pages) = (self.listener, self.hub, self.pages);
         let executor = hub.executor::<R>()?;
         driver::start::<R>(hub.host(), || Ok(executor.clone()))?;
-        let acceptor = R::acceptor(&executor, listener)?;
+        let unsent_bytes = hub.config().limits.unsent_bytes;
+        let acceptor = R::acceptor(&executor, listener, unsent_bytes)?;
         let mut drained = pin!(hub.drained());
         let mut turn: usize = 0;
         loop {

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(super) const HUNG_UP: u8 = 4;
 pub(crate) struct Tcp {
     pub(super) stream: TcpStream,
     ready: AtomicU8,
+    /// Whether the stream has inherited a limit of its unsent bytes.
+    limited: bool,
 }
 
 impl Tcp {
@@ -33,14 +36,23 @@ impl Tcp {
         Self {
             stream,
             ready: AtomicU8::new(0),
+            limited: false,
         }
     }
 
-    /// Limits the unsent bytes that the kernel holds. If the option is not supported, only the send buffer
-    /// bounds them.
+    /// Wraps a stream that has inherited the limit of its unsent bytes from its listener.
+    pub(super) fn limited(stream: TcpStream) -> Self {
+        Self {
+            limited: true,
+            ..Self::new(stream)
+        }
+    }
+
+    /// Limits the unsent bytes that the kernel holds, unless its listener has done so.
     pub(crate) fn limit_unsent(&self, bytes: usize) {
-        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let _ = SockRef::from(&self.stream).set_tcp_notsent_lowat(bytes);
+        if !self.limited {
+            limit_unsent(&self.stream, bytes);
+        }
     }
 
     /// Lets the kernel end the stream if the peer does not acknowledge what was sent for this long, or
@@ -60,6 +72,13 @@ impl Tcp {
     fn forget(&self, bits: u8) {
         self.ready.fetch_and(!bits, Ordering::Relaxed);
     }
+}
+
+/// Limits the unsent bytes that the kernel holds of a socket. If the option is not supported, only the send
+/// buffer bounds them.
+pub(super) fn limit_unsent(socket: &impl AsFd, bytes: usize) {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    let _ = SockRef::from(socket).set_tcp_notsent_lowat(bytes);
 }
 
 impl Socket for Tcp {
