@@ -1,6 +1,7 @@
 //! Client addresses: which one a limit counts, and how it is found behind proxies.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
@@ -13,7 +14,7 @@ use crate::http::handshake::{Known, is_zone};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IpKey(Key);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
     V4([u8; 4]),
     /// The upper 64 bits.
@@ -44,6 +45,17 @@ impl IpKey {
             upper[usize::from(prefix / 8)..].fill(0);
             (prefix, Self(Key::V6(upper)))
         })
+    }
+}
+
+// The derived one hashes the kind and the length, too, which takes longer. The number of bytes tells the kinds
+// apart.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::V4(octets) => state.write_u32(u32::from_be_bytes(*octets)),
+            Self::V6(upper) => state.write_u64(u64::from_be_bytes(*upper)),
+        }
     }
 }
 

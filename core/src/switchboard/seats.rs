@@ -94,20 +94,33 @@ impl Seats {
 
     /// Takes the handshake seat of a new connection.
     pub(super) fn enter(&mut self, connection: &ConnectionState) {
-        self.take(connection.phase.seat(), connection.ip);
+        let seat = connection.phase.seat();
+        self.add(seat);
+        if seat.is_entering() {
+            self.ips.add_entering(connection.ip);
+        }
     }
 
     /// Changes the phase of a connection, and moves it to the seat of the new one.
     pub(super) fn move_to(&mut self, connection: &mut ConnectionState, phase: Phase, now: Time) {
         let (old, new, ip) = (connection.phase.seat(), phase.seat(), connection.ip);
         connection.phase = phase;
-        self.take(new, ip);
-        self.leave(old, ip, now);
+        self.add(new);
+        self.subtract(old);
+        // Not where the one follows from the other: finding an address takes longer than all the rest.
+        match (old.is_entering(), new.is_entering()) {
+            (false, true) => self.ips.add_entering(ip),
+            (true, false) => self.ips.remove_entering(ip, now),
+            _ => {}
+        }
     }
 
     /// Releases the seats of a connection that has been removed.
     pub(super) fn release(&mut self, seat: Seat, ip: IpKey, ip_seat: bool, now: Time) {
-        self.leave(seat, ip, now);
+        self.subtract(seat);
+        if seat.is_entering() {
+            self.ips.remove_entering(ip, now);
+        }
         if ip_seat {
             self.ips.leave(ip, now);
         }
@@ -215,20 +228,14 @@ impl Seats {
         self.ips.audit(connections, limits)
     }
 
-    fn take(&mut self, seat: Seat, ip: IpKey) {
+    fn add(&mut self, seat: Seat) {
         *self.count(seat) += 1;
         self.refused += usize::from(seat == Seat::Refused);
-        if seat.is_entering() {
-            self.ips.add_entering(ip);
-        }
     }
 
-    fn leave(&mut self, seat: Seat, ip: IpKey, now: Time) {
+    fn subtract(&mut self, seat: Seat) {
         *self.count(seat) -= 1;
         self.refused -= usize::from(seat == Seat::Refused);
-        if seat.is_entering() {
-            self.ips.remove_entering(ip, now);
-        }
     }
 
     fn count(&mut self, seat: Seat) -> &mut usize {
