@@ -43,12 +43,15 @@ impl RoomSettings {
 
 impl Config {
     /// Returns what holds for a room of this name.
+    // Inlined, because most callers want one setting, and the others are not worked out for them then.
+    #[inline]
     pub(crate) fn room(&self, name: &str) -> RoomSettings {
         let mut rules = self.room_rules.iter();
         self.under(rules.find(|rule| name.starts_with(&rule.prefix)))
     }
 
     /// Returns what holds for the rooms to which this rule applies, or none.
+    #[inline]
     pub(super) fn under(&self, rule: Option<&RoomRule>) -> RoomSettings {
         let members = rule.and_then(|rule| rule.members);
         let slow = rule.and_then(|rule| rule.slow);

@@ -181,22 +181,16 @@ impl Switchboard {
     /// Costs one comparison per kind of timer.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let to_end = self.has_more_to_end();
-        [
-            to_end.then(|| self.clock.now()),
-            self.deadlines.next().map(|at| self.clock.driver_time(at)),
-            self.pings.next().map(|at| self.clock.driver_time(at)),
-            self.rooms.next(),
-            self.held_seats.next(),
-            self.deadlines.next_expiry(),
-            self.seats.next(),
-            self.drain.next(),
-            self.log.next_deadline(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-        .map(|at| self.clock.after_tick(at))
+        let to_end = self.has_more_to_end().then(|| self.clock.now());
+        let live = earlier(self.deadlines.next(), self.pings.next());
+        let mut next = earlier(to_end, live.map(|at| self.clock.driver_time(at)));
+        next = earlier(next, self.rooms.next());
+        next = earlier(next, self.held_seats.next());
+        next = earlier(next, self.deadlines.next_expiry());
+        next = earlier(next, self.seats.next());
+        next = earlier(next, self.drain.next());
+        next = earlier(next, self.log.next_deadline());
+        next.map(|at| self.clock.after_tick(at))
     }
 
     /// Begins a call: advances the clock, and detects a stall of the host before it.
@@ -243,5 +237,13 @@ impl Switchboard {
 
     pub(super) fn check(&self, id: ConnectionId) -> Result<(), StaleId> {
         self.connections.get(id).map(|_| ())
+    }
+}
+
+/// Returns the earlier of two times, if there is one.
+fn earlier(one: Option<Time>, other: Option<Time>) -> Option<Time> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
     }
 }
