@@ -169,8 +169,7 @@ impl Session {
             None => fresh.insert(new_decoder(&node.config().limits, self.deflate)),
         };
         let (received, heard) = self.decode(node, decoder, bytes, turn);
-        // Releases borrowed data, also if the turn ended before the input did.
-        let _ = decoder.decode(&mut []);
+        decoder.give_back();
         let (in_message, bytes) = (decoder.in_message(), decoder.buffered());
         if !decoder.is_at_rest() && matches!(self.input, Input::Frames(_)) {
             self.input = Input::Frames(kept.or_else(|| fresh.map(Box::new)));
@@ -208,7 +207,12 @@ impl Session {
     ) -> (Received, bool) {
         let (mut used, mut heard, mut step) = (0, false, None);
         let (now, total) = (node.now(), bytes.len());
-        while step.is_none() && !turn.is_over() && !self.is_full(node) && node.may_read_on() {
+        while step.is_none()
+            && !turn.is_over()
+            && !self.is_full(node)
+            && node.may_read_on()
+            && used < total
+        {
             let progress = match decoder.decode(&mut bytes[used..]) {
                 Ok(progress) => progress,
                 Err(violation) => {

@@ -201,8 +201,8 @@ impl Decoder {
         !over && !self.in_message() && self.buffer.is_empty()
     }
 
-    /// Frees what the last call returned from the buffer.
-    fn give_back(&mut self) {
+    /// Frees what the last call returned from the buffer, as the next one would.
+    pub(crate) fn give_back(&mut self) {
         if matches!(self.stage, Stage::Payload(_)) {
             return;
         }
