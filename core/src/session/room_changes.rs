@@ -47,6 +47,10 @@ impl RoomChanges {
 
     /// Adds later changes.
     pub(super) fn append(&mut self, later: Self) {
+        if self.is_empty() {
+            *self = later;
+            return;
+        }
         for change in later.0 {
             match change {
                 RoomChange::Joined(room) => self.joined(room),

@@ -27,13 +27,13 @@ impl<R: Listen> Task<R> {
                 }
             } else {
                 let mut node = Locking::new(self.host.shared(), &self.link);
-                step = self.session.next(&mut node);
-                if step.is_none() {
+                let Some(next) = self.session.next(&mut node) else {
                     if self.cold.has_farewell() && self.session.is_idle() {
                         drop(self.cold.take_farewell());
                     }
                     return;
-                }
+                };
+                step = Some(next);
             }
             self.apply_signals();
         }
