@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::arena::Arena;
 use super::audit::{Inconsistency, same};
 use super::connection::NONE;
-use super::devices::Devices;
+use super::devices::{self, Devices};
 use super::table::Table;
 use crate::base::hash::{HashIndex, Keyed, NameIndex, Vacant};
 use crate::{CloseReason, PresenceInfo};
@@ -35,6 +35,8 @@ pub(super) struct EndOfUser {
 pub(super) struct Users {
     by_name: NameIndex,
     slots: Arena<User>,
+    /// The place of the newest connection in the order of admission.
+    place: u64,
     /// The slots of connections of authenticated users, by the hash of their session.
     by_session: HashIndex,
     /// Users with a connection.
@@ -48,6 +50,7 @@ impl Users {
         Self {
             by_name: NameIndex::new(keyed),
             slots: Arena::default(),
+            place: 0,
             by_session: HashIndex::new(),
             connected: 0,
             anonymous: 0,
@@ -97,18 +100,39 @@ impl Users {
             key
         });
         let found = &mut self.slots[user];
-        found.connections.add(slot);
+        self.place += devices::STEP;
+        found.connections.add(slot, self.place);
         let first = usize::from(found.connections.len() == 1);
         self.connected += first;
         self.anonymous += first * usize::from(found.anonymous);
         user
     }
 
-    /// Notes that all connections of a user are to end, if they are many. Returns which those are.
-    pub(super) fn end_all(&mut self, name: &str, reason: CloseReason) -> Option<EndOfUser> {
-        let user = self.find(name)?;
-        let user = &mut self.slots[user];
-        let last = user.connections.end_all()?;
+    /// Returns at most `most` slots of a user's connections after a place in the order of admission, 0 for
+    /// the first one, and up to another; and the place after which others follow, if there are any. Of few
+    /// connections, it returns all.
+    pub(super) fn some(
+        &self,
+        name: &str,
+        (after, last): (u64, u64),
+        most: usize,
+    ) -> (impl Iterator<Item = u32>, Option<u64>) {
+        let devices = self.find(name).map(|user| &self.at(user).connections);
+        let part = devices.map(|devices| devices.between(after, last, most));
+        let (slots, next) = part.unwrap_or_default();
+        (slots.into_iter(), next)
+    }
+
+    /// Returns the number of a user's connections.
+    pub(super) fn count(&self, name: &str) -> usize {
+        let user = self.find(name);
+        user.map_or(0, |user| self.at(user).connections.len())
+    }
+
+    /// Returns which connections of a user are to end, if they are many: all.
+    pub(super) fn end_all(&self, name: &str, reason: CloseReason) -> Option<EndOfUser> {
+        let user = self.at(self.find(name)?);
+        let last = user.connections.last_place()?;
         let name = user.name.clone();
         Some(EndOfUser { name, last, reason })
     }
@@ -116,9 +140,7 @@ impl Users {
     /// Returns the slot of the oldest of the connections that are to end.
     pub(super) fn first_to_end(&self, end: &EndOfUser) -> Option<u32> {
         let user = self.at(self.find(&end.name)?);
-        // Another one of this name has come since.
-        let is_same = Arc::ptr_eq(&user.name, &end.name);
-        user.connections.first_to_end(end.last).filter(|_| is_same)
+        user.connections.first_until(end.last)
     }
 
     /// Returns what rooms are told of a user.

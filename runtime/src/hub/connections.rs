@@ -13,6 +13,9 @@ use crate::sync::Arc;
 /// Entries of a list that are looked at under one hold of the lock.
 const LOOK: usize = 4_096;
 
+/// Logins whose expiry is set under one hold of the lock.
+const EXTENDED: usize = 512;
+
 /// # Connections, users and rooms
 impl Hub {
     /// Adds a connection to a room.
@@ -205,10 +208,15 @@ impl Hub {
             .with(|locked, now| locked.switchboard.extend(now, id, expires_in))
     }
 
-    /// Sets when the logins of all connections of a user expire, and returns their number.
+    /// Sets when the logins of all connections of a user expire, and returns their number. Changes some
+    /// hundred at a time, between which other calls get their turn.
     pub fn extend_user(&self, user: &str, expires_in: Option<Duration>) -> usize {
-        self.shared()
-            .with(|locked, now| locked.switchboard.extend_user(now, user, expires_in))
+        let ids = self.connections_of(user);
+        let extend = |part: &[ConnectionId]| {
+            self.shared()
+                .with(|locked, now| locked.switchboard.extend_each(now, part, expires_in))
+        };
+        ids.chunks(EXTENDED).map(extend).sum()
     }
 
     /// Sets what the members of rooms are told of the user of a connection; `None`: nothing. They are told
@@ -261,9 +269,19 @@ impl Hub {
     }
 
     /// Returns the user's connections, oldest first.
+    ///
+    /// Looks at some thousand at a time, between which other calls get their turn. A connection that
+    /// comes or goes meanwhile may be missing or not.
     pub fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
-        self.shared()
-            .read(|switchboard| switchboard.connections_of(user))
+        let (mut ids, mut next) = (Vec::new(), Some(0));
+        while let Some(after) = next {
+            let (part, following) = self
+                .shared()
+                .read(|it| it.connections_of_after(user, after, LOOK));
+            ids.extend(part);
+            next = following;
+        }
+        ids
     }
 
     /// Returns the user of a connection.
@@ -274,7 +292,14 @@ impl Hub {
     /// Returns the time since the last input from any of the user's connections.
     pub fn last_heard(&self, user: &str) -> Option<Duration> {
         let shared = self.shared();
-        shared.read(|switchboard| switchboard.last_heard(shared.now(), user))
+        let (mut latest, mut next) = (None, Some(0));
+        while let Some(after) = next {
+            let (heard, following) =
+                shared.read(|it| it.last_heard_after(shared.now(), user, after, LOOK));
+            latest = latest.into_iter().chain(heard).min();
+            next = following;
+        }
+        latest
     }
 
     /// Returns the latest measured round-trip time of a connection.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::switchboard::Switchboard;
 use crate::base::time::nanos;
 use crate::recorder::{Cause, Input};
-use crate::switchboard::connection::NONE;
+use crate::switchboard::connection::{ConnectionState, NONE};
 use crate::{CloseReason, ConnectionId, StaleId, Time};
 
 impl Switchboard {
@@ -23,14 +23,45 @@ impl Switchboard {
             .collect()
     }
 
+    /// Returns at most `most` of the user's admitted connections, the oldest first, and after which place
+    /// others follow, if there are any. `after` is 0 for the first part, then that place. Of few connections,
+    /// it returns all.
+    ///
+    /// A connection that stays is in one of the parts, whoever comes or goes between them, and none is in
+    /// two.
+    pub fn connections_of_after(
+        &self,
+        user: &str,
+        after: u64,
+        most: usize,
+    ) -> (Vec<ConnectionId>, Option<u64>) {
+        let (slots, next) = self.users.some(user, (after, u64::MAX), most);
+        (
+            slots.map(|slot| self.connections.id_at(slot)).collect(),
+            next,
+        )
+    }
+
     /// Returns how long before `now` anything arrived from a connection of the user, or `None` if
     /// there is none. Stalls of the host do not count.
     pub fn last_heard(&self, now: Time, user: &str) -> Option<Duration> {
+        let (heard, _) = self.last_heard_after(now, user, 0, usize::MAX);
+        heard
+    }
+
+    /// Does the same for a part of the user's connections, like
+    /// [`connections_of_after`](Self::connections_of_after).
+    pub fn last_heard_after(
+        &self,
+        now: Time,
+        user: &str,
+        after: u64,
+        most: usize,
+    ) -> (Option<Duration>, Option<u64>) {
         let now = self.clock.liveness_at(now);
-        let slots = self.users.connections(user);
-        slots
-            .map(|slot| now.since(self.connections.at(slot).last_heard))
-            .min()
+        let (slots, next) = self.users.some(user, (after, u64::MAX), most);
+        let heard = slots.map(|slot| now.since(self.connections.at(slot).last_heard));
+        (heard.min(), next)
     }
 
     /// Closes all connections of the user, on all nodes of a cluster; returns the number of those on
@@ -50,8 +81,7 @@ impl Switchboard {
     }
 
     pub(super) fn disconnect_here(&mut self, user: &str, reason: CloseReason) -> usize {
-        let found = self.users.find(user);
-        let number = found.map_or(0, |found| self.users.at(found).connections.len());
+        let number = self.users.count(user);
         if let Some(end) = self.users.end_all(user, reason) {
             self.effects.end_user(end);
         } else {
@@ -90,12 +120,24 @@ impl Switchboard {
 
     /// Sets when the logins of all connections of the user expire; returns their number.
     pub fn extend_user(&mut self, now: Time, user: &str, expires_in: Option<Duration>) -> usize {
-        let ids = self.connections_of(user);
-        for &id in &ids {
-            // It is there.
+        self.extend_each(now, &self.connections_of(user), expires_in)
+    }
+
+    /// Sets when the logins of these connections expire; returns the number of those that are open.
+    pub fn extend_each(
+        &mut self,
+        now: Time,
+        ids: &[ConnectionId],
+        expires_in: Option<Duration>,
+    ) -> usize {
+        let mut extended = 0;
+        for &id in ids {
+            let found = self.connections.get(id);
+            extended += usize::from(found.is_ok_and(ConnectionState::is_open));
+            // It is without effect on others.
             let _ = self.extend(now, id, expires_in);
         }
-        ids.len()
+        extended
     }
 
     /// Returns the user of an open connection.
