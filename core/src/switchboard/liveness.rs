@@ -1,6 +1,7 @@
 //! Liveness: when connections are pinged, what their answers mean, and `ping_user`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::action::{Notice, PingResult};
@@ -15,9 +16,23 @@ use crate::{ConnectionId, Frame, Time};
 /// A call of `ping_user` that is not concluded.
 #[derive(Debug)]
 struct PendingPing {
+    /// [`Time::MAX`] until all connections have been asked.
     deadline: Time,
     waiting: usize,
+    /// In the order of the payloads, which follow the ticket.
     results: Vec<PingResult>,
+}
+
+/// A call of `ping_user` that has connections to ask.
+#[derive(Debug)]
+pub(super) struct Asking {
+    pub(super) user: Arc<str>,
+    pub(super) ticket: u64,
+    timeout: Duration,
+    /// The place in the order of admission after which they are.
+    pub(super) after: u64,
+    /// The last place of them.
+    pub(super) last: u64,
 }
 
 /// The pings of all connections. All times are in liveness time.
@@ -25,6 +40,8 @@ struct PendingPing {
 pub(super) struct Liveness {
     /// Calls of `ping_user` by ticket.
     pending: BTreeMap<u64, PendingPing>,
+    /// Those of them that have more connections to ask.
+    asking: VecDeque<Asking>,
     deadlines: BTreeSet<(Time, u64)>,
     /// The latest payload or ticket, which is unique on the node.
     last: u64,
@@ -74,42 +91,80 @@ impl Liveness {
         self.beat = None;
     }
 
-    /// Asks all these connections, on behalf of `ping_user`. Returns the ticket, and for each
-    /// connection the payload of the ping to send.
+    /// Begins a call of `ping_user` for as many connections as the user has, up to the `last` place in the
+    /// order of admission. None of them is asked yet.
+    pub(super) fn begin(
+        &mut self,
+        user: &str,
+        (connections, last): (usize, u64),
+        timeout: Duration,
+    ) -> Asking {
+        let ticket = self.number();
+        self.last += connections as u64;
+        let question = PendingPing {
+            deadline: Time::MAX,
+            waiting: 0,
+            results: Vec::with_capacity(connections),
+        };
+        self.pending.insert(ticket, question);
+        Asking {
+            user: user.into(),
+            ticket,
+            timeout,
+            after: 0,
+            last,
+        }
+    }
+
+    /// Asks one more connection. Returns the payload of the ping to send.
     pub(super) fn ask(
         &mut self,
         connections: &mut Table,
-        effects: &mut Effects,
-        ids: &[ConnectionId],
+        asking: &Asking,
+        id: ConnectionId,
         now: Time,
-        timeout: Duration,
-    ) -> (u64, Vec<u64>) {
-        let ticket = self.number();
-        let deadline = now + timeout;
-        let mut payloads = Vec::with_capacity(ids.len());
-        for &id in ids {
-            let payload = self.number();
-            if let Ok(connection) = connections.get_mut(id) {
-                connection.probes().push(Probe {
-                    payload,
-                    sent: now,
-                    ticket,
-                });
-            }
-            payloads.push(payload);
-        }
-        let results = ids.iter().map(|&id| PingResult { id, rtt: None });
-        let question = PendingPing {
-            deadline,
-            waiting: ids.len(),
-            results: results.collect(),
+    ) -> Option<u64> {
+        let question = self.pending.get_mut(&asking.ticket)?;
+        question.results.push(PingResult { id, rtt: None });
+        question.waiting += 1;
+        let probe = Probe {
+            payload: asking.ticket + question.results.len() as u64,
+            sent: now,
+            ticket: asking.ticket,
         };
-        self.pending.insert(ticket, question);
-        self.deadlines.insert((deadline, ticket));
-        if ids.is_empty() {
-            self.conclude(connections, effects, ticket);
+        let probes = connections.get_mut(id).ok()?.probes();
+        // Drops probes of calls that are concluded.
+        probes.retain(|probe| probe.is_for_life() || self.pending.contains_key(&probe.ticket));
+        probes.push(probe);
+        Some(probe.payload)
+    }
+
+    /// Keeps a call that has more connections to ask.
+    pub(super) fn put_off(&mut self, asking: Asking) {
+        self.asking.push_back(asking);
+    }
+
+    /// Takes the first call that has more connections to ask.
+    pub(super) fn next_asking(&mut self) -> Option<Asking> {
+        self.asking.pop_front()
+    }
+
+    /// Returns whether a call has more connections to ask.
+    pub(super) fn has_more_to_ask(&self) -> bool {
+        !self.asking.is_empty()
+    }
+
+    /// All connections have been asked on behalf of a call. Its time begins.
+    pub(super) fn all_asked(&mut self, effects: &mut Effects, asking: &Asking, now: Time) {
+        let ticket = asking.ticket;
+        let Some(question) = self.pending.get_mut(&ticket) else {
+            return;
+        };
+        question.deadline = now + asking.timeout;
+        self.deadlines.insert((question.deadline, ticket));
+        if question.waiting == 0 {
+            self.conclude(effects, ticket);
         }
-        (ticket, payloads)
     }
 
     /// Takes an answer to a ping of ours, whatever its form. Returns `None` if it was none.
@@ -137,9 +192,13 @@ impl Liveness {
         let probes = connection.outstanding_probes()?;
         let at = probes.iter().position(|probe| probe.payload == payload)?;
         let probe = probes.swap_remove(at);
+        if !probe.is_for_life() && !self.pending.contains_key(&probe.ticket) {
+            // The call is concluded.
+            return None;
+        }
         let rtt = now.since(probe.sent);
         connection.set_round_trip(rtt);
-        self.resolve(connections, effects, probe.ticket, id, Some(rtt));
+        self.resolve(effects, &probe, Some(rtt));
         Some(Answer {
             rtt,
             of_interval: false,
@@ -158,62 +217,47 @@ impl Liveness {
         };
         let probes = connection.outstanding_probes().map(std::mem::take);
         for probe in probes.unwrap_or_default() {
-            self.resolve(connections, effects, probe.ticket, id, None);
+            self.resolve(effects, &probe, None);
         }
     }
 
     /// Concludes the calls of `ping_user` whose time is over.
-    pub(super) fn tick(&mut self, connections: &mut Table, effects: &mut Effects, now: Time) {
+    pub(super) fn tick(&mut self, effects: &mut Effects, now: Time) {
         while let Some(&(at, ticket)) = self.deadlines.first()
             && at <= now
         {
-            self.conclude(connections, effects, ticket);
+            self.conclude(effects, ticket);
         }
     }
 
-    /// Checks that each call has a deadline.
+    /// Checks that each call has a deadline, or more connections to ask.
     pub(super) fn audit(&self) -> Result<(), Inconsistency> {
-        same("probes", self.pending.len(), self.deadlines.len())
+        let known = self.deadlines.len() + self.asking.len();
+        same("probes", self.pending.len(), known)
     }
 
-    fn resolve(
-        &mut self,
-        connections: &mut Table,
-        effects: &mut Effects,
-        ticket: u64,
-        id: ConnectionId,
-        rtt: Option<Duration>,
-    ) {
-        let Some(question) = self.pending.get_mut(&ticket) else {
+    /// Notes the answer to a probe, or that none will come.
+    fn resolve(&mut self, effects: &mut Effects, probe: &Probe, rtt: Option<Duration>) {
+        let Some(question) = self.pending.get_mut(&probe.ticket) else {
             return;
         };
-        if let Some(result) = question.results.iter_mut().find(|result| result.id == id) {
+        let at = (probe.payload - probe.ticket - 1) as usize;
+        if let Some(result) = question.results.get_mut(at) {
             result.rtt = rtt;
         }
         question.waiting -= 1;
-        if question.waiting == 0 {
-            self.conclude(connections, effects, ticket);
+        if question.waiting == 0 && question.deadline < Time::MAX {
+            self.conclude(effects, probe.ticket);
         }
     }
 
-    fn conclude(&mut self, connections: &mut Table, effects: &mut Effects, ticket: u64) {
+    /// Gives the results of a call. The probes that are not answered stay with their connections until
+    /// those are asked again.
+    fn conclude(&mut self, effects: &mut Effects, ticket: u64) {
         let Some(question) = self.pending.remove(&ticket) else {
             return;
         };
         self.deadlines.remove(&(question.deadline, ticket));
-        let unanswered = question
-            .results
-            .iter()
-            .filter(|result| result.rtt.is_none());
-        for result in unanswered {
-            let connection = connections.get_mut(result.id);
-            if let Some(probes) = connection
-                .ok()
-                .and_then(ConnectionState::outstanding_probes)
-            {
-                probes.retain(|probe| probe.ticket != ticket);
-            }
-        }
         effects.notify(Notice::Pinged {
             ticket,
             results: question.results,
@@ -340,12 +384,28 @@ mod tests {
         ));
     }
 
+    /// Asks all these connections. Returns the ticket and the payloads.
+    fn ask_all(
+        liveness: &mut Liveness,
+        (table, effects): (&mut Table, &mut Effects),
+        ids: &[ConnectionId],
+    ) -> (u64, Vec<u64>) {
+        let asking = liveness.begin("ann", (ids.len(), 0), INTERVAL);
+        let payloads = ids
+            .iter()
+            .map(|&id| liveness.ask(table, &asking, id, at(0)))
+            .map(|payload| payload.expect("it is there"))
+            .collect();
+        liveness.all_asked(effects, &asking, at(0));
+        (asking.ticket, payloads)
+    }
+
     #[test]
     fn a_question_is_concluded_when_all_have_answered_or_ended() {
         let (mut table, ids) = connected(2);
         let mut liveness = Liveness::default();
         let mut effects = Effects::default();
-        let (ticket, payloads) = liveness.ask(&mut table, &mut effects, &ids, at(0), INTERVAL);
+        let (ticket, payloads) = ask_all(&mut liveness, (&mut table, &mut effects), &ids);
         let rtt = Duration::from_millis(5);
         let answer = liveness.answered(&mut table, &mut effects, ids[0], payloads[0], at(5));
         assert_eq!(answer.map(|answer| answer.rtt), Some(rtt));
@@ -372,13 +432,51 @@ mod tests {
         let (mut table, ids) = connected(1);
         let mut liveness = Liveness::default();
         let mut effects = Effects::default();
-        let (_, payloads) = liveness.ask(&mut table, &mut effects, &ids, at(0), INTERVAL);
+        let (_, payloads) = ask_all(&mut liveness, (&mut table, &mut effects), &ids);
         assert_eq!(liveness.next(), Some(at(20_000)));
-        liveness.tick(&mut table, &mut effects, at(19_999));
+        liveness.tick(&mut effects, at(19_999));
         assert!(effects.is_empty());
-        liveness.tick(&mut table, &mut effects, at(20_000));
+        liveness.tick(&mut effects, at(20_000));
         assert!(!effects.is_empty());
         let late = liveness.answered(&mut table, &mut effects, ids[0], payloads[0], at(20_001));
         assert_eq!(late, None);
+    }
+
+    #[test]
+    fn a_question_waits_until_all_are_asked_and_its_time_begins_then() {
+        let (mut table, ids) = connected(2);
+        let mut liveness = Liveness::default();
+        let mut effects = Effects::default();
+        let asking = liveness.begin("ann", (2, 0), INTERVAL);
+        let first = liveness.ask(&mut table, &asking, ids[0], at(0)).unwrap();
+        liveness.answered(&mut table, &mut effects, ids[0], first, at(5));
+        assert!(effects.is_empty() && liveness.next().is_none());
+        let second = liveness.ask(&mut table, &asking, ids[1], at(10)).unwrap();
+        liveness.all_asked(&mut effects, &asking, at(10));
+        assert_eq!(liveness.next(), Some(at(10) + INTERVAL));
+        liveness.answered(&mut table, &mut effects, ids[1], second, at(13));
+        let result = |id, millis| PingResult {
+            id,
+            rtt: Some(Duration::from_millis(millis)),
+        };
+        let notice = Notice::Pinged {
+            ticket: asking.ticket,
+            results: vec![result(ids[0], 5), result(ids[1], 3)],
+        };
+        assert_eq!(effects.next_action(), Some(Action::Notify(notice)));
+        assert_eq!(liveness.next(), None);
+    }
+
+    #[test]
+    fn probes_that_nobody_answers_are_dropped_with_the_next_one() {
+        let (mut table, ids) = connected(1);
+        let mut liveness = Liveness::default();
+        let mut effects = Effects::default();
+        for _ in 0..3 {
+            ask_all(&mut liveness, (&mut table, &mut effects), &ids);
+            liveness.tick(&mut effects, at(20_000));
+            let probes = table.get_mut(ids[0]).unwrap().probes();
+            assert_eq!(probes.len(), 1);
+        }
     }
 }

@@ -129,6 +129,14 @@ impl Users {
         user.map_or(0, |user| self.at(user).connections.len())
     }
 
+    /// Returns up to which place in the order of admission a user has connections now. Those that are few
+    /// are all [taken at once](Self::some).
+    pub(super) fn last_place(&self, name: &str) -> u64 {
+        let user = self.find(name);
+        let last = user.and_then(|user| self.at(user).connections.last_place());
+        last.unwrap_or(u64::MAX)
+    }
+
     /// Returns which connections of a user are to end, if they are many: all.
     pub(super) fn end_all(&self, name: &str, reason: CloseReason) -> Option<EndOfUser> {
         let user = self.at(self.find(name)?);

@@ -6,10 +6,13 @@ use super::switchboard::Switchboard;
 use crate::base::time::nanos;
 use crate::protocol::ServerMessage;
 use crate::recorder::Input;
-use crate::switchboard::liveness::{self, Answer};
+use crate::switchboard::liveness::{self, Answer, Asking};
 use crate::switchboard::log::Class;
 use crate::switchboard::timers::Kind;
 use crate::{ConnectionId, Frame, HealthPing, Time, Wire};
+
+/// Connections that one call asks on behalf of `ping_user`.
+const ASKED: usize = 1_024;
 
 const fn probe_class(as_message: bool) -> Class {
     if as_message {
@@ -32,21 +35,45 @@ impl Switchboard {
     /// ping frame with a payload of its own.
     ///
     /// Returns a ticket. [`Notice::Pinged`](crate::Notice::Pinged) with that ticket follows at the
-    /// latest after `timeout`; at once if the user is not connected.
+    /// latest after `timeout`; at once if the user is not connected. Of many connections it asks some,
+    /// and those that follow, the [ticks](Self::tick) that are due at once; one that ends before it is
+    /// asked has no result, and `timeout` begins when all are asked.
     pub fn ping_user(&mut self, now: Time, user: &str, timeout: Duration) -> u64 {
         self.record(now, |it| Input::PingUser {
             user: it.name(user),
             timeout: nanos(timeout),
         });
         self.advance_clock(now);
-        let devices = self.connections_of(user);
-        let now = self.liveness();
-        let (connections, effects) = (&mut self.connections, &mut self.effects);
-        let (ticket, payloads) = self.pings.ask(connections, effects, &devices, now, timeout);
-        for (&id, payload) in devices.iter().zip(payloads) {
-            self.push_probe(id, payload, self.config.wire == Wire::Json);
-        }
+        let devices = (self.users.count(user), self.users.last_place(user));
+        let asking = self.pings.begin(user, devices, timeout);
+        let ticket = asking.ticket;
+        self.ask_some(asking);
         ticket
+    }
+
+    /// Goes on with asking all connections of a user: with a part of them.
+    pub(super) fn go_on_asking(&mut self) {
+        if let Some(asking) = self.pings.next_asking() {
+            self.ask_some(asking);
+        }
+    }
+
+    fn ask_some(&mut self, mut asking: Asking) {
+        let now = self.liveness();
+        let places = (asking.after, asking.last);
+        let (slots, next) = self.users.some(&asking.user, places, ASKED);
+        let ids: Vec<_> = slots.map(|slot| self.connections.id_at(slot)).collect();
+        for id in ids {
+            if let Some(payload) = self.pings.ask(&mut self.connections, &asking, id, now) {
+                self.push_probe(id, payload, self.config.wire == Wire::Json);
+            }
+        }
+        if let Some(after) = next {
+            asking.after = after;
+            self.pings.put_off(asking);
+        } else {
+            self.pings.all_asked(&mut self.effects, &asking, now);
+        }
     }
 
     pub(super) fn push_probe(&mut self, id: ConnectionId, payload: u64, as_message: bool) {

@@ -181,9 +181,10 @@ impl Switchboard {
     /// Costs one comparison per kind of timer.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let to_end = self.has_more_to_end().then(|| self.clock.now());
+        let more = self.has_more_to_end() || self.pings.has_more_to_ask();
+        let more = more.then(|| self.clock.now());
         let live = earlier(self.deadlines.next(), self.pings.next());
-        let mut next = earlier(to_end, live.map(|at| self.clock.driver_time(at)));
+        let mut next = earlier(more, live.map(|at| self.clock.driver_time(at)));
         next = earlier(next, self.rooms.next());
         next = earlier(next, self.held_seats.next());
         next = earlier(next, self.deadlines.next_expiry());

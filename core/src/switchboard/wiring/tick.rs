@@ -55,8 +55,8 @@ impl Switchboard {
         self.tick_expiries(ENDS - expired);
         self.pings.end_beat();
         let now = self.liveness();
-        self.pings
-            .tick(&mut self.connections, &mut self.effects, now);
+        self.pings.tick(&mut self.effects, now);
+        self.go_on_asking();
         self.tick_presence();
         self.tick_held_seats();
         self.tick_histories();
