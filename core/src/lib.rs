@@ -117,7 +117,7 @@ pub use switchboard::{
     Action, Buckets, ClusterReport, CompressedStats, ContextStats, DrainReport, Event, Excerpt,
     Exclude, HistoryStats, Identity, Inconsistency, InflatedStats, JoinError, Notice, PingResult,
     Posted, Publishing, Quantiles, Question, ReadMode, Receipt, Recoveries, RequestOutcome,
-    SendError, Stats, Stored, Switchboard, ToAll, UserReport, WriteTurn,
+    SendError, Stats, Stored, Switchboard, ToAll, ToUser, UserReport, WriteTurn,
 };
 #[cfg(feature = "server")]
 #[doc(hidden)]

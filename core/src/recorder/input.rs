@@ -150,6 +150,9 @@ pub enum Input<'a> {
         /// Whether the caller waits for what other nodes say.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         everywhere: bool,
+        /// Tells messages apart that are sent in parts; 0 for one that is sent at once.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        number: u64,
     },
     Join {
         conn: ConnectionId,
@@ -210,4 +213,12 @@ pub enum Input<'a> {
     },
     Tick,
     ShutDown,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is that of serde"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

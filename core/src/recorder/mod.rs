@@ -113,7 +113,7 @@ impl Recorder {
         self.redactor
     }
 
-    /// Returns a number for a message to all connections.
+    /// Returns a number for a message to many connections.
     pub(crate) fn number(&mut self) -> u64 {
         self.to_all += 1;
         self.to_all

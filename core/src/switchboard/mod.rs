@@ -55,5 +55,5 @@ pub(crate) use self::wiring::{Arrived, word_of};
 pub use self::wiring::{
     ClusterReport, CompressedStats, ContextStats, Event, Excerpt, HistoryStats, Identity,
     InflatedStats, Publishing, Question, ReadMode, Replay, Replayed, RequestOutcome, Stats, Stored,
-    Switchboard, ToAll, Unlike,
+    Switchboard, ToAll, ToUser, Unlike,
 };

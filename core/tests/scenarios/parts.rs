@@ -9,9 +9,9 @@ use switchboard_kit::Received;
 use crate::world::{Client, World, millis, secs};
 
 /// More connections than one part of anything has.
-const MANY: usize = 5_000;
+pub(crate) const MANY: usize = 5_000;
 
-fn many(config: &mut Config) {
+pub(crate) fn many(config: &mut Config) {
     config.rates.connects = None;
     config.limits.connections = 2 * MANY;
     config.limits.per_ip = 2 * MANY;
@@ -35,7 +35,7 @@ fn without_presence(config: &mut Config) {
     config.presence.enabled = false;
 }
 
-fn texts(world: &World, client: Client) -> Vec<&str> {
+pub(crate) fn texts(world: &World, client: Client) -> Vec<&str> {
     let frames = world.peers[client.0].frames.iter();
     frames
         .filter_map(|frame| match frame {

@@ -4,7 +4,7 @@ use futures_channel::oneshot;
 use switchboard_core::protocol::Content;
 use switchboard_core::{
     CloseReason, ClusterStats, Exclude, Frame, Position, Publishing, RoomMessage, SendError,
-    UserReport,
+    ToUser, UserReport,
 };
 
 use super::handle::Hub;
@@ -84,12 +84,17 @@ impl Hub {
         user: &str,
         frame: Frame,
     ) -> Result<UserReport, SendError> {
-        let receiver = self.shared().with(|locked, now| {
-            let ticket = locked
-                .switchboard
-                .send_to_user_everywhere(now, user, &frame)?;
-            Ok::<_, SendError>(locked.awaited.expect_reached(ticket))
-        })?;
+        let mut to = ToUser::new(user, frame);
+        let receiver = loop {
+            let part = self.shared().with(|locked, now| {
+                let board = &mut locked.switchboard;
+                let ticket = board.send_to_user_everywhere_part(now, &mut to)?;
+                Ok::<_, SendError>(ticket.map(|ticket| locked.awaited.expect_reached(ticket)))
+            })?;
+            if let Some(receiver) = part {
+                break receiver;
+            }
+        };
         Ok(reached(receiver).await)
     }
 

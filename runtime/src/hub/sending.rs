@@ -3,7 +3,9 @@
 use std::fmt;
 
 use switchboard_core::protocol::{BadContent, Content};
-use switchboard_core::{ConnectionId, Exclude, Frame, Receipt, RoomMessage, SendError, ToAll};
+use switchboard_core::{
+    ConnectionId, Exclude, Frame, Receipt, RoomMessage, SendError, ToAll, ToUser,
+};
 
 use super::handle::Hub;
 
@@ -208,19 +210,32 @@ impl Hub {
         sender: Option<&str>,
     ) -> Result<Receipt, BroadcastError> {
         let content = Content::parse(content).map_err(BroadcastError::Content)?;
-        self.shared()
-            .with(|locked, now| locked.switchboard.direct(now, user, content, sender))
+        self.send_in_parts(ToUser::direct(user, content, sender))
             .map_err(BroadcastError::Send)
     }
 
     /// Sends a frame to all connections of a user, unchanged.
     ///
+    /// Queues it for some thousand at a time, between which other calls get their turn: what another
+    /// thread sends meanwhile may come before or after it. A connection that comes meanwhile does not get
+    /// it; one that goes is not counted.
+    ///
     /// # Errors
     ///
     /// As for [`broadcast_raw`](Self::broadcast_raw).
     pub fn send_to_user(&self, user: &str, frame: Frame) -> Result<Receipt, SendError> {
-        self.shared()
-            .with(|locked, now| locked.switchboard.send_to_user(now, user, frame))
+        self.send_in_parts(ToUser::new(user, frame))
+    }
+
+    fn send_in_parts(&self, mut to: ToUser) -> Result<Receipt, SendError> {
+        loop {
+            let part = self
+                .shared()
+                .with(|locked, now| locked.switchboard.send_to_user_part(now, &mut to))?;
+            if let Some(receipt) = part {
+                return Ok(receipt);
+            }
+        }
     }
 }
 

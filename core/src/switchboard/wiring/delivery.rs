@@ -1,4 +1,4 @@
-//! Sending to a room, to all connections, to a user, or to one connection.
+//! Sending to a room or to one connection.
 
 use super::draft::Draft;
 use super::switchboard::Switchboard;
@@ -145,52 +145,6 @@ impl Switchboard {
         Ok(self.send_frame(id, frame))
     }
 
-    /// Sends a frame to all connections of a user unchanged.
-    ///
-    /// # Errors
-    ///
-    /// As for [`send`](Self::send) to each of them, and [`broadcast_raw`](Self::broadcast_raw).
-    pub fn send_to_user(
-        &mut self,
-        now: Time,
-        user: &str,
-        frame: Frame,
-    ) -> Result<Receipt, SendError> {
-        self.record(now, |it| Input::SendToUser {
-            user: it.name(user),
-            frame: it.frame(&frame),
-            everywhere: false,
-        });
-        self.enter_to_send(now);
-        self.check_size(&frame)?;
-        self.check_busy()?;
-        self.check_busy_user(user, frame.len())?;
-        if self.relay.is_some() {
-            self.ask_user(user, &frame, None);
-        }
-        Ok(Receipt {
-            forwarded: self.relay.is_some(),
-            ..self.send_to_devices(user, frame)
-        })
-    }
-
-    /// Sends `content` to all connections of a user as a `direct` message.
-    ///
-    /// # Errors
-    ///
-    /// As for [`broadcast_raw`](Self::broadcast_raw).
-    pub fn direct(
-        &mut self,
-        now: Time,
-        user: &str,
-        content: Content<'_>,
-        sender: Option<&str>,
-    ) -> Result<Receipt, SendError> {
-        let message = ServerMessage::Direct { content, sender };
-        let frame = self.encoder.encode(&message, content.as_json().len());
-        self.send_to_user(now, user, frame)
-    }
-
     /// Closes a connection.
     ///
     /// # Errors
@@ -237,10 +191,6 @@ impl Switchboard {
         self.because(id, |_| Cause::rule("application").detail(text.to_owned()));
         self.end_application(id, code, text);
         Ok(())
-    }
-
-    pub(super) fn send_to_devices(&mut self, user: &str, frame: Frame) -> Receipt {
-        self.send_to_ids(&self.connections_of(user), frame)
     }
 
     /// Queues a frame for these connections, which are few.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::switchboard::Switchboard;
+use super::to_user::ToUser;
 use crate::cluster::{Body, Form, Info};
 use crate::protocol::{Content, ErrorCode, Json, RequestId, ServerMessage};
 use crate::recorder::{Cause, Input};
@@ -118,20 +119,37 @@ impl Switchboard {
         user: &str,
         frame: &Frame,
     ) -> Result<u64, SendError> {
-        self.record(now, |it| Input::SendToUser {
-            user: it.name(user),
-            frame: it.frame(frame),
-            everywhere: true,
-        });
-        self.enter_to_send(now);
-        self.check_size(frame)?;
-        self.check_busy()?;
-        self.check_busy_user(user, frame.len())?;
-        let here = self.send_to_devices(user, frame.clone()).accepted as u64;
-        if self.relay.is_some() {
-            return Ok(self.ask_user(user, frame, Some(Ask::Application { here })));
+        let mut to = ToUser::new(user, frame.clone());
+        loop {
+            if let Some(ticket) = self.send_to_user_everywhere_part(now, &mut to)? {
+                return Ok(ticket);
+            }
         }
-        Ok(self.report_here(here))
+    }
+
+    /// Goes on with sending a frame to all connections of a user, on all nodes, like
+    /// [`send_to_user_part`](Self::send_to_user_part). Returns `None` if this is to be called again, and the
+    /// ticket when it is through on this node.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_to_user`](Self::send_to_user). Nothing was sent then.
+    pub fn send_to_user_everywhere_part(
+        &mut self,
+        now: Time,
+        to: &mut ToUser,
+    ) -> Result<Option<u64>, SendError> {
+        self.record_to_user(now, to, true);
+        self.enter_to_send(now);
+        if self.may_send(to)?.is_none() || !self.send_some(to) {
+            return Ok(None);
+        }
+        let here = to.accepted();
+        if self.relay.is_some() {
+            let asks = Some(Ask::Application { here });
+            return Ok(Some(self.ask_user(to.user(), to.frame(), asks)));
+        }
+        Ok(Some(self.report_here(here)))
     }
 
     /// Closes all connections of a user, on all nodes. Returns a ticket: [`Notice::Reached`] says later

@@ -14,7 +14,7 @@
 //!   sharing, shared_values, relaying, moving, elsewhere            what goes to the cluster, and comes from it
 //!   returning                                       who came while this node was on its own
 //!   catching_up                                     who waits for that
-//!   values, drain, everybody, presence, users, recovery
+//!   values, drain, everybody, to_user, presence, users, recovery
 //!   delivery
 //!   sending, refusal                                what may end connections
 //!   ending                                          ends them
@@ -73,6 +73,7 @@ mod stats;
 mod subscribing;
 mod switchboard;
 mod tick;
+mod to_user;
 mod users;
 mod values;
 
@@ -91,3 +92,4 @@ pub use self::stats::{
     ClusterReport, CompressedStats, ContextStats, HistoryStats, InflatedStats, Stats,
 };
 pub use self::switchboard::Switchboard;
+pub use self::to_user::ToUser;

@@ -2,6 +2,7 @@
 
 use super::everybody::ToAll;
 use super::switchboard::Switchboard;
+use super::to_user::ToUser;
 use crate::recorder::{Cause, Dump, Ended, Input, Redactor};
 use crate::switchboard::action::Action;
 use crate::switchboard::log::Turn;
@@ -81,6 +82,23 @@ impl Switchboard {
                 exclude,
             },
         );
+    }
+
+    /// Records a part of a message to all connections of a user.
+    pub(super) fn record_to_user(&mut self, now: Time, to: &mut ToUser, everywhere: bool) {
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        let devices = self.users.count(to.user());
+        let number = to.number(devices, || recorder.number());
+        let redactor = recorder.redactor();
+        let input = Input::SendToUser {
+            user: redactor.name(to.user()),
+            frame: redactor.frame(to.frame()),
+            everywhere,
+            number,
+        };
+        recorder.input(now, &input);
     }
 
     /// Records what was written of a turn.

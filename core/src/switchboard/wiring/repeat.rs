@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::everybody::ToAll;
 use super::switchboard::Switchboard;
+use super::to_user::ToUser;
 use crate::base::hash::Secrets;
 use crate::protocol::RequestId;
 use crate::recorder::{
@@ -31,6 +32,7 @@ pub struct Replay {
     /// Turns that are not reported yet.
     turns: BTreeMap<u64, Turn>,
     to_all: BTreeMap<u64, ToAll>,
+    to_user: BTreeMap<u64, ToUser>,
 }
 
 /// A replay that is not like the recording.
@@ -124,6 +126,7 @@ impl Replay {
             board: Switchboard::with_secrets(config, secrets, start),
             turns: BTreeMap::new(),
             to_all: BTreeMap::new(),
+            to_user: BTreeMap::new(),
         })
     }
 
@@ -169,6 +172,23 @@ impl Replay {
                 let all = all.or_insert_with(|| ToAll::new(frame.frame()));
                 if !matches!(board.broadcast_all_part(at, all, exclude), Ok(None)) {
                     self.to_all.remove(number);
+                }
+            }
+            Input::SendToUser {
+                user,
+                frame,
+                everywhere,
+                number,
+            } => {
+                let to = self.to_user.entry(*number);
+                let to = to.or_insert_with(|| ToUser::new(user, frame.frame()));
+                let through = if *everywhere {
+                    !matches!(board.send_to_user_everywhere_part(at, to), Ok(None))
+                } else {
+                    !matches!(board.send_to_user_part(at, to), Ok(None))
+                };
+                if through {
+                    self.to_user.remove(number);
                 }
             }
             input => {
@@ -342,14 +362,6 @@ impl Switchboard {
                 ignore(self.broadcast_raw(at, room, frame_of(*frame), exclude));
             }
             Input::Send { conn, frame } => ignore(self.send(at, *conn, frame_of(*frame))),
-            Input::SendToUser {
-                user,
-                frame,
-                everywhere: true,
-            } => ignore(self.send_to_user_everywhere(at, user, &frame_of(*frame))),
-            Input::SendToUser { user, frame, .. } => {
-                ignore(self.send_to_user(at, user, frame_of(*frame)));
-            }
             Input::Join { conn, room } => ignore(self.join(at, *conn, room)),
             Input::Leave { conn, room } => ignore(self.leave(at, *conn, room)),
             Input::ReleaseSeat { room, user } => ignore(self.release_seat(at, room, user)),

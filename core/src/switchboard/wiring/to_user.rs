@@ -1,0 +1,229 @@
+//! Sending to all connections of a user, a part of them at a time.
+
+use std::sync::Arc;
+
+use super::switchboard::Switchboard;
+use crate::protocol::{Content, ServerMessage};
+use crate::switchboard::effects::ENDS;
+use crate::switchboard::encoding::Encoder;
+use crate::switchboard::errors::SendError;
+use crate::switchboard::recipients::Receipt;
+use crate::{ConnectionId, Frame, Time};
+
+/// Connections that one part looks at, or sends to.
+const LOOK: usize = 2_048;
+
+/// A frame on its way to all connections of a user; see
+/// [`send_to_user_part`](Switchboard::send_to_user_part).
+#[derive(Debug)]
+pub struct ToUser {
+    user: Arc<str>,
+    frame: Frame,
+    stage: Stage,
+    /// Its key among the frames that several connections share.
+    counted: Option<u32>,
+    receipt: Receipt,
+    /// Its number in a recording; 0 if it has none.
+    recorded: u64,
+}
+
+/// How far it has come. Places are those in the order of admission.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    Begun,
+    /// Those after a place are still to be looked at, whether each can take it.
+    Checks(Rest),
+    /// Those after a place are still to get it.
+    Sends(Rest),
+}
+
+/// Connections that a user had when the call began.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    after: u64,
+    last: u64,
+}
+
+impl ToUser {
+    /// Begins to send a frame.
+    pub fn new(user: &str, frame: Frame) -> Self {
+        Self {
+            user: user.into(),
+            frame,
+            stage: Stage::Begun,
+            counted: None,
+            receipt: Receipt::default(),
+            recorded: 0,
+        }
+    }
+
+    /// Begins to send `content` as a `direct` message.
+    pub fn direct(user: &str, content: Content<'_>, sender: Option<&str>) -> Self {
+        let message = ServerMessage::Direct { content, sender };
+        let length = content.as_json().len();
+        Self::new(user, Encoder::default().encode(&message, length))
+    }
+
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
+    pub(super) const fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// Returns how many connections are going to get it, of those that it was sent to so far.
+    pub(super) const fn accepted(&self) -> u64 {
+        self.receipt.accepted as u64
+    }
+
+    /// Returns its number in a recording: at first the next one, if there may be several parts; else 0.
+    pub(super) fn number(&mut self, devices: usize, next: impl FnOnce() -> u64) -> u64 {
+        if matches!(self.stage, Stage::Begun) && devices > ENDS {
+            self.recorded = next();
+        }
+        self.recorded
+    }
+}
+
+impl Switchboard {
+    /// Sends a frame to all connections of a user unchanged.
+    ///
+    /// Costs a look at each of them. [`send_to_user_part`](Self::send_to_user_part) does the same in
+    /// parts.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send) to each of them, and [`broadcast_raw`](Self::broadcast_raw).
+    pub fn send_to_user(
+        &mut self,
+        now: Time,
+        user: &str,
+        frame: Frame,
+    ) -> Result<Receipt, SendError> {
+        self.send_all_parts(now, ToUser::new(user, frame))
+    }
+
+    /// Sends `content` to all connections of a user as a `direct` message.
+    ///
+    /// # Errors
+    ///
+    /// As for [`broadcast_raw`](Self::broadcast_raw).
+    pub fn direct(
+        &mut self,
+        now: Time,
+        user: &str,
+        content: Content<'_>,
+        sender: Option<&str>,
+    ) -> Result<Receipt, SendError> {
+        self.send_all_parts(now, ToUser::direct(user, content, sender))
+    }
+
+    fn send_all_parts(&mut self, now: Time, mut to: ToUser) -> Result<Receipt, SendError> {
+        loop {
+            if let Some(receipt) = self.send_to_user_part(now, &mut to)? {
+                return Ok(receipt);
+            }
+        }
+    }
+
+    /// Goes on with sending a frame to all connections that a user had at the first call: to some of
+    /// them, after all were found to have space for it. Returns `None` if this is to be called again,
+    /// and the receipt for all parts when it is through.
+    ///
+    /// What is sent to a connection before its part comes before the frame. Of the connections that the user
+    /// had at the first call, those that end before their part are not counted.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send_to_user`](Self::send_to_user). Nothing was sent then.
+    pub fn send_to_user_part(
+        &mut self,
+        now: Time,
+        to: &mut ToUser,
+    ) -> Result<Option<Receipt>, SendError> {
+        self.record_to_user(now, to, false);
+        self.enter_to_send(now);
+        let Some(begins) = self.may_send(to)? else {
+            return Ok(None);
+        };
+        let forwarded = self.relay.is_some();
+        if begins && forwarded {
+            self.ask_user(&to.user, &to.frame, None);
+        }
+        let through = self.send_some(to);
+        Ok(through.then_some(Receipt {
+            forwarded,
+            ..to.receipt
+        }))
+    }
+
+    /// Sends a frame to all connections that a user has on this node, in one call, and has checked before
+    /// that they have space for it.
+    pub(super) fn send_to_devices(&mut self, user: &str, frame: Frame) -> Receipt {
+        let mut to = ToUser::new(user, frame);
+        let after = 0;
+        let last = self.users.last_place(user);
+        to.stage = Stage::Sends(Rest { after, last });
+        while !self.send_some(&mut to) {}
+        to.receipt
+    }
+
+    /// Goes on with looking whether all connections have space for a frame. Returns whether it has just found
+    /// that they have, or `None` if there are more to look at.
+    pub(super) fn may_send(&mut self, to: &mut ToUser) -> Result<Option<bool>, SendError> {
+        let rest = match to.stage {
+            Stage::Begun => {
+                self.check_size(&to.frame)?;
+                self.check_busy()?;
+                let last = self.users.last_place(&to.user);
+                Rest { after: 0, last }
+            }
+            Stage::Checks(rest) => rest,
+            Stage::Sends(_) => return Ok(Some(false)),
+        };
+        let last = rest.last;
+        let (ids, next) = self.devices(&to.user, rest, LOOK);
+        let mut ids = ids.into_iter();
+        if ids.any(|id| self.log.is_full_for(id, to.frame.len())) {
+            return Err(SendError::Busy);
+        }
+        if let Some(after) = next {
+            to.stage = Stage::Checks(Rest { after, last });
+            return Ok(None);
+        }
+        to.stage = Stage::Sends(Rest { after: 0, last });
+        Ok(Some(true))
+    }
+
+    /// Sends a frame to some of the connections that are still to get it. Returns whether that were all.
+    pub(super) fn send_some(&mut self, to: &mut ToUser) -> bool {
+        let Stage::Sends(mut rest) = to.stage else {
+            return false;
+        };
+        let (mut ids, mut full) = (Vec::new(), Vec::new());
+        let mut through = false;
+        while !through && ids.len() < LOOK && full.len() < ENDS {
+            let most = ENDS.min(LOOK - ids.len());
+            let (part, next) = self.devices(&to.user, rest, most);
+            let part_ids = part.iter().copied();
+            full.extend(self.log.push_part(part_ids, &to.frame, &mut to.counted));
+            ids.extend(part);
+            through = next.is_none();
+            rest.after = next.unwrap_or(rest.last);
+        }
+        to.stage = Stage::Sends(rest);
+        let receipt = self.settle_queued(&ids, &full, to.frame.len());
+        to.receipt.add(&receipt);
+        through
+    }
+
+    /// Returns some of these connections, and after which place others follow, if there are any.
+    fn devices(&self, user: &str, rest: Rest, most: usize) -> (Vec<ConnectionId>, Option<u64>) {
+        let (slots, next) = self.users.some(user, (rest.after, rest.last), most);
+        (
+            slots.map(|slot| self.connections.id_at(slot)).collect(),
+            next,
+        )
+    }
+}
