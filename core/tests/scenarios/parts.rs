@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use switchboard_core::protocol::Content;
-use switchboard_core::{Config, ConnectionId, Exclude, Frame, Notice, ToAll};
+use switchboard_core::{CloseReason, Config, ConnectionId, Exclude, Frame, Notice, Rooms, ToAll};
 use switchboard_kit::Received;
 
 use crate::world::{Client, World, millis, secs};
@@ -146,6 +146,51 @@ fn the_users_of_a_room_that_are_read_in_parts_are_in_the_order_of_joining() {
     assert_eq!(world.board.room_users_after("nowhere", 0, 20), None);
 }
 
+/// Makes the ticks of two intervals of presence; returns of how many rooms each told the changes.
+fn told_by_each_tick(world: &mut World) -> Vec<usize> {
+    let until = world.now + 2 * world.board.config().presence.interval;
+    let mut told = Vec::new();
+    while let Some(next) = world.board.next_deadline().filter(|&at| at <= until) {
+        world.notices.clear();
+        world.now = world.now.max(next);
+        world.tick();
+        let notices = world.notices.iter();
+        told.push(
+            notices
+                .filter(|it| matches!(it, Notice::Presence { .. }))
+                .count(),
+        );
+    }
+    told
+}
+
+#[test]
+fn what_a_user_of_many_rooms_changes_is_told_in_some_of_them_at_a_time() {
+    const ROOMS: usize = 60;
+    for (users, most) in [(2, 26), (40, 15)] {
+        let (mut world, clients) = room_of(users, |config| config.rooms = Rooms::Open);
+        for room in 1..ROOMS {
+            for &client in &clients {
+                let joined = world
+                    .board
+                    .join(world.now, world.id(client), &format!("r{room}"));
+                joined.expect("there is room");
+            }
+            if room % 10 == 0 {
+                world.advance(secs(1));
+            }
+        }
+        world.advance(secs(5));
+        let gone = world.id(clients[0]);
+        let kicked = world.board.close(world.now, gone, CloseReason::Kicked);
+        assert_eq!(kicked, Ok(()));
+        let told = told_by_each_tick(&mut world);
+        assert_eq!(told.iter().sum::<usize>(), ROOMS);
+        let longest = told.into_iter().max();
+        assert!(longest <= Some(most), "{longest:?} with {users} users");
+    }
+}
+
 #[test]
 fn connections_that_a_drain_closes_at_once_are_closed_some_at_a_time() {
     let (mut world, clients) = room_of(300, without_presence);
@@ -269,7 +314,7 @@ fn rooms_without_members_that_are_too_many_end_some_at_a_time() {
     /// What one call may free, where a room counts as 16 messages more.
     const MOST: usize = 2_048 / (16 + EACH) + 1;
     let mut world = World::with(|config| {
-        config.rooms = switchboard_core::Rooms::Open;
+        config.rooms = Rooms::Open;
         config.limits.rooms_per_connection = ROOMS;
         config.history.messages = EACH;
         config.history.rooms = ROOMS;

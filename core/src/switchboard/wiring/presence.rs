@@ -13,6 +13,12 @@ use crate::switchboard::rooms::{CHANGES, Part, Presence, Update};
 use crate::switchboard::users::Users;
 use crate::{ConnectionId, Frame, Wire};
 
+/// As how many changes an update counts in addition to those that it tells.
+const UPDATE: usize = 4;
+
+/// The number of names in a list that cost as much as one change.
+const NAMES: usize = 8;
+
 impl Switchboard {
     /// Sends the list of users to a connection that has entered a room, if it still is a member.
     pub(super) fn send_presence_list(&mut self, id: ConnectionId, key: u32) {
@@ -35,14 +41,15 @@ impl Switchboard {
         while share > 0
             && let Some(key) = self.rooms.pop_due(now)
         {
-            share -= 1;
+            share = share.saturating_sub(UPDATE);
             if self.log.is_full(self.rooms.at(key).log, Kind::Presence) {
                 // Its members have not had a turn to read.
                 let update_at = self.presence_update_at(key);
                 self.rooms.schedule_update(key, update_at);
             } else if let Some(update) = self.rooms.take_update(&self.users, key, now) {
                 share = share.saturating_sub(update.size());
-                self.send_presence_changes(key, update);
+                let names = self.send_presence_changes(key, update);
+                share = share.saturating_sub(names / NAMES);
             }
         }
     }
@@ -59,8 +66,8 @@ impl Switchboard {
         }
     }
 
-    /// Sends the members what changed since the last update.
-    fn send_presence_changes(&mut self, key: u32, mut update: Update) {
+    /// Sends the members what changed since the last update. Returns how many names it listed for that.
+    fn send_presence_changes(&mut self, key: u32, mut update: Update) -> usize {
         let news = update.is_news();
         // Of an update in parts, members are told once, after the last one.
         let changed = match update.part {
@@ -68,11 +75,16 @@ impl Switchboard {
             Part::Some => false,
             Part::Last => true,
         };
-        let mut frame = None;
+        let (mut frame, mut names) = (None, 0);
         if self.config.wire == Wire::Json && (changed || !update.uninformed.is_empty()) {
-            let list = self.list_frame(key);
-            let told = self.delta_frame(key, &update);
-            let told = told.unwrap_or_else(|| list.clone());
+            let (told, list) = match self.delta_frame(key, &update) {
+                Some(told) if update.uninformed.is_empty() => (told, None),
+                told => {
+                    let list = self.list_frame(key);
+                    names = self.occupant_count(key).min(self.presence_in(key).full);
+                    (told.unwrap_or_else(|| list.clone()), Some(list))
+                }
+            };
             let near = self.log.near_limit(self.rooms.at(key).log, told.len());
             let mut near: BTreeSet<_> = near.into_iter().collect();
             if !changed {
@@ -81,7 +93,9 @@ impl Switchboard {
             }
             update.uninformed.retain(|id| !near.contains(id));
             let near: Vec<_> = near.into_iter().collect();
-            self.send_lists(&update.uninformed, key, &list);
+            if let Some(list) = list {
+                self.send_lists(&update.uninformed, key, &list);
+            }
             self.postpone_lists(&near, key);
             update.informed.extend(near);
             frame = Some(told);
@@ -114,6 +128,7 @@ impl Switchboard {
         }
         self.settle();
         self.enforce_queue_budget();
+        names
     }
 
     fn occupant_count(&self, key: u32) -> usize {
