@@ -7,14 +7,18 @@
 //!                                                            └─ without history ─▶ nothing
 //! ```
 
+use super::Rooms;
 use super::others::Others;
 use super::presence::Presence;
 use super::room::Room;
-use super::{GRACES, Rooms};
 use crate::IpKey;
 use crate::base::hash::Vacant;
 use crate::config::settings::RoomSettings;
 use crate::switchboard::users::Users;
+
+/// As much of the presence of a room ends with it, and the rest with later ticks: a connection may be the
+/// last one of many rooms.
+pub(super) const AT_ONCE: usize = 8;
 
 impl Rooms {
     /// Creates a room without members, whose messages are in the log under this key. Unless it keeps
@@ -90,7 +94,8 @@ impl Rooms {
                 let moves = gone.map(|user| (room.name.clone(), user, false));
                 self.moves.extend(moves);
             }
-            if !presence.end(users, GRACES) {
+            let mut share = AT_ONCE;
+            if !presence.end(users, &mut share) {
                 self.ended.push(*presence);
             }
         }

@@ -323,10 +323,11 @@ impl Presence {
         true
     }
 
-    /// Ends at most `most` of the grace periods and of what was to be told, because the room ends.
-    /// Returns whether that was all.
-    pub(super) fn end(&mut self, users: &mut Users, most: usize) -> bool {
-        for _ in 0..most {
+    /// Ends as many of the grace periods and of what was to be told as `share` says, which it lowers,
+    /// because the room ends. Returns whether that was all.
+    pub(super) fn end(&mut self, users: &mut Users, share: &mut usize) -> bool {
+        while *share > 0 {
+            *share -= 1;
             if let Some(present) = self.occupants.pop() {
                 if present.grace.is_some() {
                     users.release(present.user);

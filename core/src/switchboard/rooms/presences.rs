@@ -46,8 +46,9 @@ impl Rooms {
         now: Time,
         update_at: impl Fn(&str) -> Time,
     ) -> bool {
-        if let Some(last) = self.ended.last_mut()
-            && last.end(users, GRACES)
+        let mut share = GRACES;
+        while let Some(last) = self.ended.last_mut()
+            && last.end(users, &mut share)
         {
             self.ended.pop();
         }

@@ -2,6 +2,7 @@ use std::iter;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::lives::AT_ONCE;
 use super::*;
 use crate::base::hash::Secrets;
 use crate::switchboard::phase::Phase;
@@ -300,9 +301,53 @@ fn the_presence_of_a_room_in_which_many_were_lost_ends_some_at_a_time() {
     }
     assert_eq!(before, 0);
     // As many changes had not been told.
-    assert_eq!(calls, (2 * MANY).div_ceil(GRACES));
+    assert_eq!(calls, 1 + (2 * MANY - AT_ONCE).div_ceil(GRACES));
     let key = world.enter(ids[0], "tea");
     let joined = vec![[vec!["user-0".into()], vec![]]];
     assert_eq!(world.pass(UPDATE), joined);
     assert_eq!(world.rooms.at(key).members, 1);
+}
+
+#[test]
+fn what_is_left_of_many_rooms_ends_in_as_few_calls_as_if_it_were_of_one() {
+    const ROOMS: usize = 12;
+    const EACH: usize = 20;
+    let mut world = World::new();
+    let until = world.now + Duration::from_secs(10);
+    let mut last = Vec::new();
+    for room in 0..ROOMS {
+        for user in 0..EACH {
+            let id = world.connect(&format!("user-{room}-{user}"));
+            let key = world.enter(id, &format!("tea-{room}"));
+            if user + 1 == EACH {
+                last.push((id, key));
+            } else {
+                world.leave(id, key, Some(until));
+            }
+        }
+    }
+    let held = |world: &World| {
+        let users = (0..ROOMS).flat_map(|room| (0..EACH).map(move |user| (room, user)));
+        let users =
+            users.filter_map(|(room, user)| world.users.find(&format!("user-{room}-{user}")));
+        users
+            .filter(|&user| world.users.at(user).graces > 0)
+            .count()
+    };
+    let mut before = held(&world);
+    for (id, key) in last {
+        world.leave(id, key, Some(until));
+        let left = held(&world);
+        // The last one was not held yet.
+        assert!(before + 1 - left <= AT_ONCE, "{before} to {left}");
+        before = left;
+    }
+    let mut calls = 0;
+    while world.rooms.next() == Some(Time::ZERO) {
+        calls += 1;
+        assert!(world.pass(Duration::ZERO).is_empty());
+    }
+    assert_eq!(held(&world), 0);
+    let each = 2 * EACH - AT_ONCE;
+    assert!(calls <= (ROOMS * (each + 1)).div_ceil(GRACES), "{calls}");
 }
