@@ -11,8 +11,8 @@ use super::users::EndOfUser;
 use crate::recorder::Cause;
 use crate::{CloseReason, ConnectionId};
 
-/// Connections that one call ends for one cause, where each [counts as one](weight_of_end). More of them
-/// are due again at once.
+/// Connections that one call ends, where each [counts as one](weight_of_end). More of them are due again at
+/// once.
 pub(super) const ENDS: usize = 48;
 
 /// Messages of histories that one call frees.
@@ -44,6 +44,8 @@ pub(super) struct Effects {
     free: usize,
     /// Whether the bound of the node is exceeded, and this call may close no more for it.
     relieving: bool,
+    /// Whether the next tick acts on what is due before it goes on with ends that earlier calls have left.
+    due_first: bool,
 }
 
 /// A connection that is to be ended.
@@ -93,6 +95,12 @@ impl Effects {
         &mut self.free
     }
 
+    /// Returns how many more connections this call may end.
+    #[inline]
+    pub(super) const fn share(&self) -> usize {
+        self.share
+    }
+
     /// Returns whether this call may end one more connection.
     #[inline]
     pub(super) fn may_end(&self) -> bool {
@@ -102,6 +110,14 @@ impl Effects {
     /// Notes that this call ends a connection, which counts as so many.
     pub(super) fn ends(&mut self, weight: usize) {
         self.share = self.share.saturating_sub(weight);
+    }
+
+    /// Returns whether this tick acts on what is due before it goes on with ends that earlier calls have
+    /// left. It does every other time, as the first one may leave nothing of the share to the second.
+    pub(super) fn takes_due_first(&mut self) -> bool {
+        let due_first = self.due_first;
+        self.due_first = !due_first;
+        due_first
     }
 
     /// Notes whether later calls have to close more connections to keep the bound of the node.

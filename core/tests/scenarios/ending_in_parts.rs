@@ -5,7 +5,7 @@ use switchboard_core::{CloseReason, Config, Exclude, Frame, SendError, UserPolic
 
 use crate::world::{Client, World, millis, secs, verdict};
 
-/// Connections that one call ends for one cause.
+/// Connections that one call ends.
 const SOME: usize = 48;
 const MANY: usize = 300;
 
@@ -67,8 +67,8 @@ impl Node {
     fn tick_at_once(&mut self) {
         let next = self.world.board.next_deadline().expect("more is due");
         assert!(next <= self.world.now + millis(1), "not at once: {next:?}");
-        self.world.now = next;
-        self.world.board.tick(next);
+        self.world.now = self.world.now.max(next);
+        self.world.board.tick(self.world.now);
     }
 }
 
@@ -254,7 +254,7 @@ fn of_those_who_lag_behind_a_drain_closes_fewer_at_a_time() {
 
 /// Rooms of each connection where all are in many.
 const ROOMS: usize = 20;
-/// Connections in so many rooms that one call ends for one cause.
+/// Connections in so many rooms that one call ends.
 const FEWER: usize = 5;
 
 fn in_many_rooms(user: impl Fn(usize) -> String, change: impl FnOnce(&mut Config)) -> Node {
@@ -336,6 +336,39 @@ fn of_those_in_many_rooms_a_timer_closes_fewer_at_a_time() {
     assert!(node.open() >= MANY - FEWER);
     node.ends_fewer();
     assert_eq!(node.world.stats().closes["slow_consumer"], MANY as u64);
+}
+
+#[test]
+fn a_kick_and_a_drain_share_what_one_call_ends_and_take_turns() {
+    let half_anns = |at| match at % 2 {
+        0 => "ann".to_owned(),
+        _ => each_its_own(at),
+    };
+    let allow = |config: &mut Config| config.users = UserPolicy::Allow(MANY);
+    let mut node = many("lobby", half_anns, allow);
+    node.world.board.drain(node.world.now, secs(1), secs(60));
+    assert_eq!(node.open(), MANY);
+    node.world.now = node.world.now + secs(1);
+    let (now, reason) = (node.world.now, CloseReason::Kicked);
+    let closed = node.world.board.disconnect_user(now, "ann", reason);
+    assert_eq!((closed, node.open()), (MANY / 2, MANY - SOME));
+    for _ in 0..2 {
+        let before = node.open();
+        node.tick_at_once();
+        let ended = before - node.open();
+        assert!((1..=SOME).contains(&ended), "{ended} in one call");
+    }
+    let by_reason = node.world.stats().closes;
+    assert!(
+        by_reason["kicked"] > SOME as u64 && by_reason["draining"] > 0,
+        "{by_reason:?}"
+    );
+    while node.open() > 0 {
+        let before = node.open();
+        node.tick_at_once();
+        let ended = before - node.open();
+        assert!(ended <= SOME, "{ended} in one call");
+    }
 }
 
 #[test]

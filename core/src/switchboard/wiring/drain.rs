@@ -6,7 +6,6 @@ use super::switchboard::Switchboard;
 use crate::base::time::nanos;
 use crate::recorder::Input;
 use crate::switchboard::connection::ConnectionState;
-use crate::switchboard::effects::ENDS;
 use crate::switchboard::phase::Seat;
 use crate::{CloseReason, Refused, Time};
 
@@ -60,24 +59,25 @@ impl Switchboard {
     /// Goes on with a drain: a part of it, while there is more to do.
     pub(super) fn tick_drain(&mut self) {
         let now = self.clock.now();
+        let share = self.effects.share();
         let pending = self
             .drain
-            .schedule(&self.connections, &mut self.rng, LOOK, ENDS);
+            .schedule(&self.connections, &mut self.rng, LOOK, share);
+        self.effects.ends(pending.len());
         for id in pending {
             self.refuse(id, Refused::Restart);
         }
-        let mut share = ENDS;
-        while share > 0
+        while self.effects.may_end()
             && let Some((id, wait)) = self.drain.pop(&mut self.rng, now)
         {
             let weight = self.weight_of_end(id, CloseReason::Draining);
-            share = share.saturating_sub(weight);
+            self.effects.ends(weight);
             if self.connections.get(id).is_ok_and(ConnectionState::is_open) {
                 self.because(id, |it| it.cause_of_drain(now));
                 self.end_draining(id, wait);
             }
         }
-        if self.drain.is_overdue(now) {
+        if self.drain.is_overdue(now) && self.effects.may_end() {
             self.evict_some();
         }
         self.drain_progress();
@@ -85,7 +85,11 @@ impl Switchboard {
 
     fn evict_some(&mut self) {
         // They are counted before the last of them is removed, because that sends the report.
-        for (id, seat) in self.drain.evict(&self.connections, LOOK, ENDS) {
+        let share = self.effects.share();
+        for (id, seat) in self.drain.evict(&self.connections, LOOK, share) {
+            // As it was counted for this share.
+            self.effects
+                .ends(self.weight_of_end(id, CloseReason::Shutdown));
             if seat == Seat::Open {
                 let now = self.clock.now();
                 self.because(id, |it| it.cause_of_drain(now));

@@ -40,19 +40,14 @@ impl Switchboard {
         }
         self.record(now, |_| Input::Tick);
         self.advance_clock(now);
-        self.go_on_ending();
-        self.tick_drain();
-        let expired = self.tick_expiries(ENDS);
-        let now = self.liveness();
-        let mut share = TIMERS;
-        while share > 0
-            && let Some((kind, id)) = self.deadlines.pop(&mut self.connections, &self.config, now)
-        {
-            share = share.saturating_sub(self.weight_of_timer(kind, id));
-            self.due(kind, id);
+        let due_first = self.effects.takes_due_first();
+        if !due_first {
+            self.go_on_ending();
         }
-        // Of those whom a timer admits, logins may have expired while they waited.
-        self.tick_expiries(ENDS - expired);
+        self.tick_due();
+        if due_first {
+            self.go_on_ending();
+        }
         self.pings.end_beat();
         let now = self.liveness();
         self.pings.tick(&mut self.effects, now);
@@ -65,13 +60,28 @@ impl Switchboard {
         self.clock.tick();
     }
 
-    /// Returns the number of timers that one that is due counts as.
-    fn weight_of_timer(&self, kind: Kind, id: ConnectionId) -> usize {
-        if kind == Kind::Ping {
-            return 1;
+    /// Goes on with a drain, and acts on logins and timers that are due.
+    fn tick_due(&mut self) {
+        self.tick_drain();
+        let expired = self.tick_expiries(ENDS);
+        let now = self.liveness();
+        let mut share = TIMERS;
+        while share > 0
+            && self.effects.may_end()
+            && let Some((kind, id)) = self.deadlines.pop(&mut self.connections, &self.config, now)
+        {
+            if kind == Kind::Ping {
+                share -= 1;
+            } else {
+                // None of those that end a connection lets it have what it lags behind.
+                let weight = self.weight_of_end(id, CloseReason::HeartbeatTimeout);
+                self.effects.ends(weight);
+                share = share.saturating_sub(TIMERS / ENDS * weight);
+            }
+            self.due(kind, id);
         }
-        // None of those that end a connection lets it have what it lags behind.
-        TIMERS / ENDS * self.weight_of_end(id, CloseReason::HeartbeatTimeout)
+        // Of those whom a timer admits, logins may have expired while they waited.
+        self.tick_expiries(ENDS - expired);
     }
 
     fn due(&mut self, kind: Kind, id: ConnectionId) {
