@@ -15,7 +15,8 @@ impl Log {
         connections: usize,
         memberships: usize,
     ) -> Result<(), Inconsistency> {
-        let mut held = 0;
+        let frames = self.remains.iter().flat_map(|room| room.ring.iter());
+        let mut held = frames.map(|entry| entry.frame.footprint()).sum::<usize>();
         let mut members = 0;
         for (key, room) in self.rooms.iter() {
             let frames = room.ring.iter().map(|entry| entry.frame.footprint());

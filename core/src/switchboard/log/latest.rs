@@ -318,6 +318,13 @@ impl Latest {
         Some(kept)
     }
 
+    /// Frees any key, because the room was removed. Returns whether there was one.
+    pub(super) fn free_one(&mut self) -> bool {
+        self.keys.pop_first().is_some()
+            || self.removals.pop_front().is_some()
+            || self.saved.pop_first().is_some()
+    }
+
     /// Keeps a value or a removal for a key, for which nothing is kept.
     pub(super) fn put(&mut self, name: &str, kept: Kept) {
         let name: Arc<str> = name.into();

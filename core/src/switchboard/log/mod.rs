@@ -28,6 +28,7 @@
 //! | `slow`, `sparse`, `lagging` | lag over the limit |
 //! | `blocked`, `bound`, `weight` | who takes no bytes, who holds back the most |
 //! | `history`, `recovery` | what is kept, and who begins in it |
+//! | `remains` | what is left of rooms that were removed |
 //! | `latest`, `keys`, `sweep` | what is kept by key; publishing by key; what was overwritten goes |
 //! | `ending`, `limits` | what waits goes out first, or is discarded; rules and limits |
 //!
@@ -84,6 +85,7 @@ mod pongs;
 mod publish;
 mod queues;
 mod recovery;
+mod remains;
 mod report;
 mod ring;
 mod room;
@@ -180,6 +182,8 @@ pub(super) struct Log {
     dormant: BTreeSet<(Time, u32)>,
     /// When a room's history is to be looked at.
     expiries: BTreeSet<(Time, u32)>,
+    /// What is left of rooms that were removed.
+    remains: Vec<Room>,
     /// The memory of rings that have become empty.
     spares: Vec<VecDeque<Entry>>,
     now: Time,
@@ -230,6 +234,7 @@ impl Log {
             latest: (0, 0),
             dormant: BTreeSet::new(),
             expiries: BTreeSet::new(),
+            remains: Vec::new(),
             spares: Vec::new(),
             now: Time::ZERO,
             #[cfg(test)]
@@ -247,16 +252,14 @@ impl Log {
         key
     }
 
-    /// Removes a room without members, and its history.
+    /// Removes a room without members, and its history. Frees a part of what it keeps, and has the rest
+    /// [freed](Self::free_remains) later.
     pub(super) fn remove_room(&mut self, key: u32) {
         let Some(room) = self.rooms.get(key) else {
             return;
         };
         debug_assert!(room.members.is_empty(), "its members leave first");
         self.congested -= usize::from(room.congested);
-        let held: usize = room.ring.iter().map(|entry| entry.frame.footprint()).sum();
-        self.held -= held;
-        self.idle -= room.idle;
         if let Some(history) = &room.history {
             self.kept.0 -= history.messages();
             self.kept.1 -= history.bytes();
@@ -270,7 +273,9 @@ impl Log {
         }
         self.unweigh_room(key);
         self.end_lingering(key);
-        self.rooms.remove(key);
+        if let Some(room) = self.rooms.remove(key) {
+            self.bury(room);
+        }
     }
 
     /// Notes that a socket takes bytes again.

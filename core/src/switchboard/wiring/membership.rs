@@ -280,6 +280,7 @@ impl Switchboard {
         let now = self.clock.now();
         self.log.expire(now, self.effects.free());
         self.end_rooms(now);
+        self.log.free_remains(self.effects.free());
     }
 
     /// Keeps the bound on rooms without members: ends those that are too many, as many as this call may.

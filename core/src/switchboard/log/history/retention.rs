@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::Log;
 use super::super::limits::Slow;
+use super::super::remains::AT_ONCE;
 use super::super::room::Room;
 use super::{History, Origin};
 use crate::Time;
@@ -122,9 +123,10 @@ impl Log {
         }
     }
 
-    /// Returns when [`expire`](Self::expire) and [`next_to_end`](Self::next_to_end) are to be called.
+    /// Returns when [`expire`](Self::expire), [`next_to_end`](Self::next_to_end) and
+    /// [`free_remains`](Self::free_remains) are to be called.
     pub(in crate::switchboard) fn next_deadline(&self) -> Option<Time> {
-        if self.has_too_many_dormant() {
+        if self.has_too_many_dormant() || !self.remains.is_empty() {
             return Some(self.now);
         }
         let first = [&self.expiries, &self.dormant].map(BTreeSet::first);
@@ -149,8 +151,7 @@ impl Log {
     }
 
     /// Returns the key of a room without members that is to be removed, as nothing keeps it any more, or
-    /// there are more than may be. Lowers the share, like [`expire`](Self::expire): of a room with more
-    /// messages than are left of it, the oldest go first.
+    /// there are more than may be. Lowers the share, like [`expire`](Self::expire).
     pub(in crate::switchboard) fn next_to_end(
         &mut self,
         now: Time,
@@ -160,17 +161,7 @@ impl Log {
         if (at > now && !self.has_too_many_dormant()) || *share == 0 {
             return None;
         }
-        let room = &self.rooms[key];
-        let messages = room.ring.len();
-        if room.history.is_some() && messages > *share {
-            let some = std::mem::take(share);
-            self.with_history(key, |history| {
-                for _ in 0..some {
-                    history.evict();
-                }
-            });
-            return None;
-        }
+        let messages = self.rooms[key].ring.len().min(AT_ONCE);
         *share = share.saturating_sub(messages + ROOM);
         Some(key)
     }

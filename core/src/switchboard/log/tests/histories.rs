@@ -33,6 +33,7 @@ pub(super) fn expire(log: &mut Log, millis: u64, most: usize) -> Vec<u32> {
         log.remove_room(key);
         ended.push(key);
     }
+    log.free_remains(&mut share);
     ended
 }
 
@@ -112,7 +113,7 @@ fn messages_that_have_become_too_old_go_some_at_a_time() {
 }
 
 #[test]
-fn rooms_that_have_lingered_go_some_at_a_time_and_a_large_one_in_parts() {
+fn rooms_that_have_lingered_go_some_at_a_time_and_large_ones_are_freed_in_parts() {
     let mut log = Log::new(ROOMY);
     let (large, small) = (room(&mut log, 100, 2_000), room(&mut log, 100, 2_000));
     for _ in 0..100 {
@@ -121,22 +122,24 @@ fn rooms_that_have_lingered_go_some_at_a_time_and_a_large_one_in_parts() {
     for _ in 0..20 {
         say(&mut log, small, 1);
     }
+    let each = log.held() / 120;
     let due = Time::from_millis(1_001_000);
     let mut parts = Vec::new();
     while log.next_deadline().is_some_and(|at| at <= due) {
-        let ended = expire(&mut log, 1_001_000, 30);
-        parts.push((log.kept().0, ended));
+        let ended = expire(&mut log, 1_001_000, 50);
+        parts.push((log.kept().0, log.held() / each, ended));
     }
     let expected = [
-        (90, vec![]),
-        (60, vec![]),
-        (30, vec![]),
-        // What is left of its share goes to the other one.
-        (16, vec![large]),
-        (0, vec![small]),
+        // The first 32 messages go with a room. What is left of the share goes to the other one.
+        (0, 68, vec![large, small]),
+        (0, 18, vec![]),
+        (0, 0, vec![]),
     ];
     assert_eq!(parts, expected);
-    assert_eq!((log.kept(), log.held()), ((0, 0), 0));
+    assert_eq!(
+        (log.kept(), log.held(), log.waiting_bytes()),
+        ((0, 0), 0, 0)
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::super::history::Origin;
 use super::super::latest::NotKept;
 use super::super::limits::{KeepLatest, Rule, Slow};
 use super::super::recovery::{From, Identity, Resent};
+use super::super::remains::AT_ONCE;
 use super::histories::expire;
 use super::scenarios::{World, rule};
 use crate::{Frame, Time};
@@ -239,6 +240,36 @@ fn a_room_without_members_keeps_its_values_until_it_has_lingered() {
     assert!(expire(&mut world.log, 24_999, 8).is_empty());
     assert_eq!(expire(&mut world.log, 25_000, 8), [key]);
     assert_eq!((world.log.held(), world.log.kept_by_key()), (0, (0, 0)));
+}
+
+#[test]
+fn a_room_with_many_keys_ends_at_once_and_is_freed_in_parts() {
+    const KEYS: usize = 100;
+    let mut world = World::new(0);
+    let mut rule = keyed(Slow::Disconnect);
+    rule.latest = rule.latest.map(|keep| KeepLatest { keys: KEYS, ..keep });
+    let key = world.room(rule, &[]);
+    for number in 0..KEYS {
+        let (name, value) = (format!("k{number:02}"), "v");
+        world
+            .put_from(key, &name, value, Origin::default())
+            .expect("it is kept");
+    }
+    let (held, at) = (world.log.held(), 1_000_000);
+    let mut parts = vec![expire(&mut world.log, at, 20)];
+    let mut before = world.log.held();
+    assert_eq!(world.log.kept_by_key(), (0, 0));
+    assert!(before > held / 2, "{before} of {held}");
+    while world.log.next_deadline().is_some() {
+        parts.push(expire(&mut world.log, at, 20));
+        let each = (before - world.log.held()) * KEYS / held;
+        assert!(each <= 20, "{each} messages");
+        before = world.log.held();
+    }
+    assert_eq!(before, 0);
+    // As many messages and keys.
+    assert_eq!(parts.len(), 1 + (2 * KEYS - AT_ONCE + 1).div_ceil(20));
+    assert_eq!(parts.concat(), [key]);
 }
 
 #[test]
