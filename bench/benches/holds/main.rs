@@ -2,8 +2,8 @@
 //! -p switchboard-bench --bench holds [-- CONNECTIONS [SUBJECT]...]`.
 //!
 //! All connections are in one room. At first they live, then they end: by a drain, because they do not
-//! read, because they are lost, with the driver; those of one user, those that are in many rooms, and the
-//! histories of as many rooms. Prints the longest and the median CPU time of a call, so that other load
+//! read, because they are lost, with the driver; those of one user, those that are in many rooms, the
+//! histories of as many rooms, and rooms that keep many messages and many keys. Prints the longest and the median CPU time of a call, so that other load
 //! on the machine does not count, and the number of calls above a millisecond.
 //!
 //! Each subject is measured by several processes, which make the same calls. What counts is the shortest
@@ -19,7 +19,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use switchboard_core::protocol::Content;
-use switchboard_core::{CloseReason, Config, Exclude, UserPolicy};
+use switchboard_core::{
+    CloseReason, Config, Exclude, Keep, RoomHistory, RoomRule, SlowPolicy, UserPolicy,
+};
 
 use self::bench::{Bench, LAG};
 use self::world::{CONTENT, config};
@@ -36,6 +38,8 @@ const ROOMS: usize = 100;
 const DEVICES: usize = 100_000;
 /// Messages of a room that keeps some.
 const MESSAGES: usize = 20;
+/// Messages and keys of rooms that keep many.
+const KEPT: usize = 100_000;
 
 /// Its name, and what measures it.
 type Subject = (&'static str, fn(usize));
@@ -43,7 +47,7 @@ type Subject = (&'static str, fn(usize));
 /// How connections end.
 type End = fn(&mut Bench);
 
-const SUBJECTS: [Subject; 7] = [
+const SUBJECTS: [Subject; 8] = [
     ("live", live),
     ("slow", slow),
     ("lost", lost),
@@ -51,6 +55,7 @@ const SUBJECTS: [Subject; 7] = [
     ("user", one_user),
     ("rooms", many_rooms),
     ("histories", histories),
+    ("large", large),
 ];
 
 fn main() {
@@ -259,4 +264,50 @@ fn histories(rooms: usize) {
     bench.pass(Duration::from_secs(5 * 60));
     assert_eq!(bench.switchboard.stats(bench.now).history.rooms, 0);
     bench.report("histories");
+}
+
+/// A room that keeps many messages and one that keeps the values of many keys end.
+fn large(kept: usize) {
+    let kept = kept.min(KEPT);
+    let mut config = config();
+    config.history.bytes = 1 << 30;
+    config.room_rules = vec![
+        RoomRule {
+            prefix: "messages".into(),
+            slow: Some(SlowPolicy::CatchUp),
+            history: RoomHistory {
+                messages: Some(kept),
+                room_bytes: Some(1 << 30),
+                // Otherwise they would go before the room does.
+                age: Some(config.history.linger),
+                ..RoomHistory::default()
+            },
+            ..RoomRule::default()
+        },
+        RoomRule {
+            prefix: "keys".into(),
+            keep: Keep::Latest { keys: kept },
+            ..RoomRule::default()
+        },
+    ];
+    let mut bench = Bench::new(config);
+    for number in 0..kept {
+        let content = || Content::parse(CONTENT).expect("valid JSON");
+        let sent = bench.call("broadcast", |board, now| {
+            board.broadcast(now, "messages", content(), Some("ann"), Exclude::NOBODY)
+        });
+        sent.expect("it fits");
+        let key = format!("key-{number}");
+        let sent = bench.call("publish_key", |board, now| {
+            board.publish_key(now, "keys", &key, content(), Some("ann"), Exclude::NOBODY)
+        });
+        sent.expect("it fits");
+    }
+    bench.forget_actions();
+    let history = bench.switchboard.stats(bench.now).history;
+    assert_eq!((history.rooms, history.messages), (2, 2 * kept));
+    bench.pass(Duration::from_secs(10 * 60));
+    let history = bench.switchboard.stats(bench.now).history;
+    assert_eq!((history.rooms, history.messages), (0, 0));
+    bench.report("large rooms");
 }
