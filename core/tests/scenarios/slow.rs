@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use switchboard_core::{
-    Config, Direct, Event, Exclude, Frame, RoomPresence, RoomRule, SendError, SlowPolicy,
+    Config, Direct, Event, Exclude, Frame, RoomPresence, RoomRule, Rooms, SendError, SlowPolicy,
 };
 use switchboard_kit::Received;
 
@@ -90,6 +90,66 @@ fn a_frame_that_is_partly_written_is_never_dropped() {
     }
     world.reads_all(ann);
     assert_eq!(seqs(&mut world, ann), [1, 7, 8, 9, 10]);
+}
+
+#[test]
+fn leaving_a_room_makes_nobody_slow_however_much_waits_there() {
+    for slow in [
+        SlowPolicy::DropOldest,
+        SlowPolicy::DropNewest,
+        SlowPolicy::CatchUp,
+    ] {
+        let (mut world, ann) = stalled_with(|config| {
+            config.rooms = Rooms::Open;
+            config.slow = slow;
+            config.history.messages = 100;
+        });
+        for _ in 0..20 {
+            world.broadcast("lobby", "0", Exclude::NOBODY);
+        }
+        world.says(ann, json!({"type": "unsubscribe", "channel": "lobby"}));
+        assert!(world.is_open(ann), "{slow:?}");
+        let dropped = world.stats().dropped;
+        let lost: u64 = ["drop_oldest", "drop_newest", "left"]
+            .iter()
+            .filter_map(|reason| dropped.get(reason))
+            .sum();
+        world.reads_all(ann);
+        let told = world.messages(ann);
+        let count = |kind: &str| told.iter().filter(|it| it["type"] == kind).count() as u64;
+        assert_eq!(count("message") + lost, 20, "{slow:?}: {lost} are counted");
+        assert_eq!(count("unsubscribed"), 1, "{slow:?}");
+    }
+}
+
+#[test]
+fn what_waits_in_a_room_that_is_left_comes_as_far_as_it_fits() {
+    let (mut world, ann) = stalled_with(|config| {
+        config.rooms = Rooms::Open;
+        config.limits.queue_messages = 8;
+    });
+    world.reads_all(ann);
+    for room in ["a", "b"] {
+        world.says(ann, json!({"type": "subscribe", "channel": room}));
+    }
+    world.advance(millis(300));
+    world.forget();
+    world.stops_reading_after(ann, 0);
+    for _ in 0..4 {
+        world.broadcast("a", "\"a\"", Exclude::NOBODY);
+        world.broadcast("b", "\"b\"", Exclude::NOBODY);
+    }
+    for room in ["a", "b"] {
+        world.says(ann, json!({"type": "unsubscribe", "channel": room}));
+    }
+    world.reads_all(ann);
+    let told = world.messages(ann);
+    let told: Vec<&str> = told
+        .iter()
+        .map(|it| it["content"].as_str().or(it["type"].as_str()).unwrap_or(""))
+        .collect();
+    assert_eq!(told, ["a", "a", "a", "a", "unsubscribed", "unsubscribed"]);
+    assert_eq!(world.stats().dropped["left"], 4);
 }
 
 #[test]

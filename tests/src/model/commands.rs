@@ -350,7 +350,7 @@ impl Model {
         if let Err(bad) = check_name(room, self.config.limits.name_bytes) {
             return self.bad_name(id, bad, tag);
         }
-        self.give_up_recovery(id, room);
+        self.give_up_rest(id, room);
         if self.leave_room(id, room, false) {
             self.tell(id, texts::unsubscribed(room, tag));
         } else {

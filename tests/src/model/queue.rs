@@ -233,6 +233,19 @@ impl Queue {
         self.own.iter().map(|item| item.stamp).max().unwrap_or(0)
     }
 
+    /// Returns how many messages of a room, and bytes, are still to go out to a member.
+    pub fn due(&self, stay: u64) -> (usize, usize) {
+        let rooms = self.rooms.iter().filter(|lag| lag.stay == stay);
+        let flight = self.flight.iter();
+        let flight = flight.filter(|(from, _)| *from == From::Room(stay));
+        let items = rooms.flat_map(|lag| &lag.items);
+        let items = items.chain(flight.map(|(_, item)| item));
+        let due = items.filter(|item| !item.excluded);
+        due.fold((0, 0), |(messages, bytes), item| {
+            (messages + 1, bytes + item.len)
+        })
+    }
+
     /// It leaves a room, but gets what was published there so far.
     pub fn leave_and_get(&mut self, stay: u64) {
         if let Some(at) = self.rooms.iter().position(|lag| lag.stay == stay) {

@@ -169,23 +169,28 @@ impl Model {
         true
     }
 
-    /// A member that is still recovering leaves: it does not get the rest.
-    pub(crate) fn give_up_recovery(&mut self, id: ConnectionId, name: &str) {
+    /// A member leaves: if it is still recovering, or too much waits for it, it does not get the rest.
+    pub(crate) fn give_up_rest(&mut self, id: ConnectionId, name: &str) {
+        let limits = self.config.limits;
         let Some(conn) = self.conn(id) else { return };
         let Some(&stay) = conn.stays.get(name) else {
             return;
         };
         let [certain, possible] = conn.queue.recovers(stay);
-        let mut dropped = 0;
-        if certain {
-            *self.came.entry("and left before it had all").or_default() += 1;
-        }
-        let Some(conn) = self.conn(id) else { return };
-        if certain {
-            conn.stays.remove(name);
-            dropped = conn.queue.leave(stay);
-        }
-        self.doubt |= certain != possible;
+        let (messages, bytes) = conn.queue.due(stay);
+        let fits = conn.queue.own_messages() + messages <= limits.queue_messages / 2
+            && conn.queue.own_bytes() + bytes <= limits.queue_bytes / 2;
+        let why = if certain {
+            "and left before it had all"
+        } else if !fits {
+            "left while much waited"
+        } else {
+            self.doubt |= possible;
+            return;
+        };
+        conn.stays.remove(name);
+        let dropped = conn.queue.leave(stay);
+        *self.came.entry(why).or_default() += 1;
         self.dropped("left", dropped);
     }
 

@@ -70,10 +70,12 @@ impl World {
                 overtaken |= by_key && seq > stay.from && room.is_overwritten(stay.life, seq);
                 continue;
             }
-            let left = room.catches_up && stay.until.is_some();
-            if room.drops && !(by_key && log[seq as usize - 1].key.is_some()) {
+            let left = stay.until.is_some();
+            // Whoever leaves does not get what is too much for its queue.
+            let is_rest = stay.until.is_some_and(|until| next == until + 1);
+            if is_rest || (room.drops && !(by_key && log[seq as usize - 1].key.is_some())) {
                 missed += 1;
-            } else if !(left && self.may_be_gone(r, stay, seq)) {
+            } else if !(left && room.catches_up && self.may_be_gone(r, stay, seq)) {
                 return Err((12, format!("r{r}: {seq} lost before {next} in {stay:?}")));
             }
         }

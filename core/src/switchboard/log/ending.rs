@@ -1,7 +1,5 @@
 //! Connections that are ending: what waits for them goes out first, or is discarded.
 
-use std::ops::Range;
-
 use super::Log;
 use super::class::Class;
 use super::connection::{List, Membership, Writer};
@@ -35,8 +33,11 @@ impl Log {
         if self.connection(id).is_none() {
             return;
         }
-        let memberships = 0..self.connections[id.slot as usize].rooms.len();
-        self.flush(id.slot, memberships, markers);
+        let mut due = Vec::new();
+        for found in &self.connections[id.slot as usize].rooms {
+            self.gather_due(id.slot, found, &mut due, markers);
+        }
+        self.flush(id.slot, due);
         // Of rooms that it left before.
         let adrift = self.connections[id.slot as usize].adrift;
         self.leave_all(id);
@@ -44,33 +45,34 @@ impl Log {
         self.order_flushed(id.slot, &[]);
     }
 
-    /// Removes a connection from a room, but lets it have what was published there so far. Returns
-    /// whether it was a member. Costs as much as it lags behind.
+    /// Removes a connection from a room, but lets it have what was published there so far, if that fits
+    /// among its own frames: nobody gets slow by leaving. Returns the number of messages that it does not
+    /// get, as [`leave`](Self::leave) does. Costs as much as it lags behind.
     pub(in crate::switchboard) fn leave_flush(
         &mut self,
         id: ConnectionId,
         key: u32,
         markers: &mut dyn Markers,
-    ) -> bool {
-        let found = self.connection(id).and_then(|it| it.membership(key));
-        let Some(membership) = found else {
-            return false;
-        };
-        self.flush(id.slot, membership..membership + 1, markers);
+    ) -> Option<u64> {
+        let found = self.connection(id)?;
+        let membership = found.membership(key)?;
+        let mut due = Vec::new();
+        self.gather_due(id.slot, &found.rooms[membership], &mut due, markers);
+        let bytes: usize = due.iter().map(|it| it.frame.len()).sum();
+        if !self.fits_half(found, bytes, due.len()) {
+            return Some(self.leave_at(id.slot, membership));
+        }
+        self.flush(id.slot, due);
         let taken = self.connections[id.slot as usize].rooms[membership].taken;
         self.leave_at(id.slot, membership);
         self.connections[id.slot as usize].adrift -= taken;
         self.order_flushed(id.slot, &[]);
-        true
+        Some(0)
     }
 
-    /// Copies what waits for a connection in some of its rooms to its own frames. They are still
-    /// to be put [in order](Self::order_flushed).
-    fn flush(&mut self, slot: u32, memberships: Range<usize>, markers: &mut dyn Markers) {
-        let mut due = Vec::new();
-        for found in &self.connections[slot as usize].rooms[memberships] {
-            self.gather_due(slot, found, &mut due, markers);
-        }
+    /// Copies what a connection is due to its own frames. They are still to be put
+    /// [in order](Self::order_flushed).
+    fn flush(&mut self, slot: u32, mut due: Vec<Due>) {
         due.sort_by_key(|it| (it.place, it.stamp));
         // What it recovers has its place after what was published; what ends it comes later still.
         let last = due.last().map_or(0, |it| it.place);

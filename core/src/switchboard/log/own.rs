@@ -68,6 +68,14 @@ impl Log {
             && (queue.messages as usize) < limits.own_messages * times
     }
 
+    /// Returns whether a connection's own frames with so many more messages, of so many bytes, are within
+    /// half of the limits: what else it is to be told has its place, too.
+    pub(super) fn fits_half(&self, connection: &Connection, bytes: usize, messages: usize) -> bool {
+        let (queue, limits) = (self.queues.of(connection), &self.limits);
+        queue.bytes + bytes <= limits.own_bytes / 2
+            && queue.messages as usize + messages <= limits.own_messages / 2
+    }
+
     /// Returns whether the own frames of a connection are over the limits.
     pub(super) fn is_over_own(&self, slot: u32) -> bool {
         let (queue, limits) = (

@@ -138,7 +138,8 @@ impl Switchboard {
     }
 
     /// Removes a connection that stays open from a room; what was sent there before still goes out,
-    /// unless it has yet to recover older messages. Returns whether it was in the room.
+    /// unless it has yet to recover older messages, or that does not fit among its own frames. Returns
+    /// whether it was in the room.
     pub(super) fn leave_voluntarily(&mut self, id: ConnectionId, key: u32) -> bool {
         if let Ok(connection) = self.connections.get_mut(id) {
             let mut memberships = connection.rooms.iter();
@@ -147,10 +148,9 @@ impl Switchboard {
             }
         }
         let log = self.rooms.at(key).log;
-        if self.log.recovers(id, log) {
+        let dropped = if self.log.recovers(id, log) {
             // Otherwise whoever enters and leaves again and again would have it all to come.
-            let dropped = self.log.leave(id, log);
-            self.counters.dropped("left", dropped.unwrap_or(0));
+            self.log.leave(id, log)
         } else {
             let marking = &mut Marking {
                 connections: &self.connections,
@@ -158,8 +158,9 @@ impl Switchboard {
                 encoder: &mut self.encoder,
                 wire: self.config.wire,
             };
-            self.log.leave_flush(id, log, marking);
-        }
+            self.log.leave_flush(id, log, marking)
+        };
+        self.counters.dropped("left", dropped.unwrap_or(0));
         let left = self.leave_room(id, key, None).is_some();
         self.bound_dormant_rooms();
         left
