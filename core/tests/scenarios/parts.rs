@@ -1,6 +1,7 @@
 //! What would take long is done in parts (`docs/architecture.md`), and comes to the same.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use switchboard_core::protocol::Content;
 use switchboard_core::{CloseReason, Config, ConnectionId, Exclude, Frame, Notice, Rooms, ToAll};
@@ -251,6 +252,22 @@ fn a_drain_of_many_connections_closes_each_once_and_refuses_those_that_log_in() 
     });
     assert_eq!(reports.collect::<Vec<_>>(), [(MANY, 0)]);
     assert_eq!(world.board.stats(world.now).refused["restart"], 1);
+}
+
+#[test]
+fn a_drain_looks_at_some_of_many_connections_at_a_time() {
+    const LOOK: usize = 1_024;
+    let (mut world, _) = room_of(MANY, without_presence);
+    world.board.drain(world.now, secs(1_000), secs(2_000));
+    let mut calls = 1;
+    while let Some(next) = world.board.next_deadline()
+        && next <= world.now + Duration::from_micros(1)
+    {
+        calls += 1;
+        world.now = next;
+        world.tick();
+    }
+    assert_eq!(calls, MANY.div_ceil(LOOK));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{CloseReason, Refused, Time};
 const LAST_BYTES: usize = 64 << 10;
 
 /// Slots of connections that one call of a drain looks at.
-pub(super) const LOOK: usize = 4_096;
+pub(super) const LOOK: usize = 1_024;
 
 impl Switchboard {
     /// Drains the node: refuses new connections from now on, and closes open ones (1001) in random
