@@ -267,3 +267,29 @@ fn a_kick_allocates_nothing_per_connection_of_its_user() {
     let (some, many) = (cost(1_000), cost(10_000));
     assert!(many <= some + 1_024, "{some} and {many} bytes");
 }
+
+/// What is recorded of the members that a message finds too slow does not depend on their number.
+#[test]
+fn a_message_that_finds_members_too_slow_allocates_nothing_for_each() {
+    let cost = |members: u32| {
+        let mut config = config();
+        config.presence.enabled = false;
+        config.limits.queue_messages = 4;
+        let mut world = World::new(config);
+        for number in 0..members {
+            world.enter_alone(number, Some("room"));
+        }
+        world.flush();
+        world.broadcast("room", "0");
+        world.write(|_, _| 0);
+        for _ in 0..3 {
+            world.broadcast("room", "0");
+        }
+        let mut heap = Heap::default();
+        let receipt = heap.during(|| world.broadcast("room", "0"));
+        assert_eq!((receipt.accepted, receipt.closed), (0, members as usize));
+        heap.bytes()
+    };
+    let (some, many) = (cost(1_000), cost(10_000));
+    assert!(many <= some + 1_024, "{some} and {many} bytes");
+}

@@ -52,8 +52,8 @@ impl Log {
         if entry.blocked == NONE {
             return None;
         }
-        let first = &self.lags[entry.blocked];
-        (first.count == entry.cursors).then_some(first.slot)
+        let head = &self.groups[entry.blocked];
+        (head.all == entry.cursors).then(|| self.lags[head.first].slot)
     }
 
     /// Lists a room by what it holds back now.
@@ -66,15 +66,6 @@ impl Log {
         };
         let old = std::mem::replace(&mut room.weight, bytes);
         self.list_weight(Candidate::Room(key), old, bytes);
-    }
-
-    /// Returns the rooms in which blocked members hold something back.
-    pub(super) fn blocked_rooms(&self) -> impl Iterator<Item = u32> + '_ {
-        let candidates = self.weights.iter().map(|weight| weight.candidate);
-        candidates.filter_map(|candidate| match candidate {
-            Candidate::Room(key) => Some(key),
-            Candidate::Connection(_) => None,
-        })
     }
 
     pub(super) fn unweigh_room(&mut self, key: u32) {

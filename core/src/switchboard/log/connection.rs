@@ -44,8 +44,26 @@ pub(super) struct Lag {
     pub(super) slot: u32,
     pub(super) previous: u32,
     pub(super) next: u32,
-    /// At the head of a list, the number of memberships in it.
+    /// The [`Group`] in whose circle it is.
+    pub(super) group: u32,
+}
+
+/// Memberships that stand at one position of a room, of connections whose sockets take no bytes. What is
+/// found out about all of them at once is noted once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group {
+    /// One of the circle of [`Lag`]s, and how many there are.
+    pub(super) first: u32,
     pub(super) count: u32,
+    /// How many of them recover.
+    pub(super) recovering: u32,
+    /// Whether they were found to be over the limit.
+    pub(super) over: bool,
+    /// The circle of the groups at their position.
+    pub(super) previous: u32,
+    pub(super) next: u32,
+    /// At the head of that circle, the memberships in all its groups.
+    pub(super) all: u32,
 }
 
 /// A linked list of own frames.

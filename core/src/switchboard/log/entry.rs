@@ -48,7 +48,7 @@ pub(super) struct Entry {
     pub(super) cursors: u32,
     /// Members that stand at it and whose writer has not reported.
     pub(super) flight: u32,
-    /// The blocked members that stand at it, a list of [`Lag`](super::connection::Lag).
+    /// The blocked members that stand at it, a circle of [`Group`](super::connection::Group)s.
     pub(super) blocked: u32,
     /// The slot of a connection that does not get it.
     excluded: u32,

@@ -49,8 +49,8 @@
 //!   doubt, a connection is made dirty: a visit too many costs a comparison.
 //! - L3: `held` is the sum of all frames, each once.
 //! - L4: a member and its membership name each other.
-//! - L5: a member is in the list of the blocked of its position exactly while its connection is
-//!   blocked.
+//! - L5: a member is in a group of the blocked of its position exactly while its connection is
+//!   blocked. A group whose members are over the limit, and are not spared, is condemned.
 //! - L6: an entry counts the members at it that are in a turn that is not reported.
 //! - L7: a member gets, in order and once, what was published while it was in the room, without what
 //!   excludes it and what is counted as lost.
@@ -112,7 +112,7 @@ pub(super) use self::turn::Outcome;
 pub use self::turn::Turn;
 
 use self::chunks::Chunks;
-use self::connection::{Connection, Lag, Writer};
+use self::connection::{Connection, Group, Lag, Writer};
 use self::contexts::Contexts;
 use self::entry::Entry;
 use self::item::{Item, Shared};
@@ -139,6 +139,7 @@ pub(super) struct Log {
     /// Messages of rooms among `shared`, by their stamps, and whether it is the compressed form.
     flushed: BTreeMap<(u64, bool), u32>,
     lags: Arena<Lag>,
+    groups: Arena<Group>,
     /// Messages published so far.
     published: u64,
     /// What was published and sent so far.
@@ -163,6 +164,10 @@ pub(super) struct Log {
     turns_taken: u64,
     /// Connections that are over a limit, for the caller to close.
     condemned: VecDeque<ConnectionId>,
+    /// Groups of members that a message found to be over the limit, for the caller to close.
+    condemned_groups: VecDeque<u32>,
+    /// Blocked members over the limit of a room whose rule spares them, without those that recover.
+    spared: usize,
     /// Members that missed a change of presence: room, connection.
     uninformed: Vec<(u32, ConnectionId)>,
     /// Rooms of which more is to be dropped than a writer allowed that was at it.
@@ -211,6 +216,7 @@ impl Log {
             shared: Arena::default(),
             flushed: BTreeMap::new(),
             lags: Arena::default(),
+            groups: Arena::default(),
             published: 0,
             totals: Mark::default(),
             held: 0,
@@ -224,6 +230,8 @@ impl Log {
             turns: VecDeque::new(),
             turns_taken: 0,
             condemned: VecDeque::new(),
+            condemned_groups: VecDeque::new(),
+            spared: 0,
             uninformed: Vec::new(),
             held_up: Vec::new(),
             late_drops: 0,

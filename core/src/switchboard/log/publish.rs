@@ -16,8 +16,7 @@ impl Log {
         self.rooms[key].seq + 1
     }
 
-    /// Publishes a message to a room. Costs one entry and a look at each excluded connection,
-    /// and at each that is to be closed.
+    /// Publishes a message to a room. Costs one entry and a look at each excluded connection.
     ///
     /// A numbered message spends [`next_seq`](Self::next_seq), also in a room without members.
     pub(in crate::switchboard) fn publish(
@@ -122,11 +121,7 @@ impl Log {
         if members > 0 {
             self.list(key);
         }
-        let room = &mut self.rooms[key];
-        if room.latest.is_some() {
-            // A member that was not over the limit when it was looked at may be now.
-            room.over = 0;
-        }
+        let room = &self.rooms[key];
         let counts = match kind {
             Kind::Volatile => false,
             _ => room.latest.is_none() || Latest::counts(kind),
@@ -137,18 +132,19 @@ impl Log {
             // A change of presence makes nobody slow: who is near the limit gets the list later.
             Slow::Disconnect if kind == Kind::Presence => {}
             Slow::Disconnect => {
-                let (at_last, others) = self.condemn_over(key, &excluded);
-                published.closed = at_last + others;
+                published.closed = self.condemn_over(key, &excluded);
                 published.accepted -= published.closed;
             }
             Slow::DropOldest if room.latest.is_some() => {
                 published.dropped_oldest = self.drop_unkept(key);
-                let (at_last, others) = self.condemn_over(key, &excluded);
-                published.closed = at_last + others;
+                published.closed = self.condemn_over(key, &excluded);
                 published.accepted -= published.closed;
             }
             Slow::DropOldest => published.dropped_oldest = self.drop_oldest(key),
-            Slow::CatchUp => published.dropped_oldest = self.drop_forgotten(key),
+            Slow::CatchUp => {
+                published.dropped_oldest = self.drop_forgotten(key);
+                self.spare_over(key);
+            }
         }
         self.weigh_room(key);
         published

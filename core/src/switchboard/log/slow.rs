@@ -11,10 +11,11 @@ use crate::switchboard::arena::NONE;
 const LOST: usize = 256;
 
 impl Room {
-    /// Returns whether a blocked member at an index is to be closed.
-    pub(super) fn closes(&self, index: usize) -> bool {
+    /// Returns whether a blocked member at an index lags too far behind: it is to be closed, unless the
+    /// rule spares it.
+    pub(super) fn is_beyond(&self, index: usize) -> bool {
         match (self.rule.slow, &self.latest) {
-            (Slow::Disconnect, _) => self.is_over(index, 1),
+            (Slow::Disconnect | Slow::CatchUp, _) => self.is_over(index, 1),
             // Removals cannot be dropped.
             (Slow::DropOldest, Some(latest)) => {
                 latest.removals_from(self.position(index)) > self.rule.messages
@@ -25,32 +26,58 @@ impl Room {
 }
 
 impl Log {
-    /// Finds the blocked members whose lag is over the limit; returns how many were found that
-    /// are not in `excluded`: those that stand at the last message, and others. Each position is
-    /// looked at once.
-    pub(super) fn condemn_over(&mut self, key: u32, excluded: &[u32]) -> (usize, usize) {
-        let (mut at_last, mut others) = (0, 0);
+    /// Condemns the blocked members whose lag is over the limit; returns how many were found that are
+    /// not in `excluded`. Costs a look at each position that has come over the limit, and at each of
+    /// those that are excluded, whatever the number of members.
+    pub(super) fn condemn_over(&mut self, key: u32, excluded: &[u32]) -> usize {
+        let room = &self.rooms[key];
+        if !room.is_beyond(room.locate(room.over).max(room.passed)) {
+            return 0;
+        }
+        let before = self.count_over(key, excluded);
+        let over = self.find_over(key, |log, group| log.condemned_groups.push_back(group));
+        over - (self.count_over(key, excluded) - before)
+    }
+
+    /// Notes which blocked members are over the limit of a room whose rule spares them.
+    pub(super) fn spare_over(&mut self, key: u32) {
+        self.find_over(key, |log, group| {
+            let group = log.groups[group];
+            log.spared += (group.count - group.recovering) as usize;
+        });
+    }
+
+    /// Finds the groups of blocked members that have come over the limit; returns the number of
+    /// members. Each position is looked at once.
+    fn find_over(&mut self, key: u32, mut found: impl FnMut(&mut Self, u32)) -> usize {
+        let mut members = 0;
         loop {
             let room = &self.rooms[key];
             let index = room.locate(room.over).max(room.passed);
-            if !room.closes(index) {
-                break;
+            if !room.is_beyond(index) {
+                return members;
             }
-            let first = room.ring[index].blocked;
-            let position = room.position(index);
-            let last = index + 1 == room.ring.len();
-            let mut at = first;
-            while at != NONE {
-                let lag = self.lags[at];
-                if self.condemn(lag.slot) && excluded.binary_search(&lag.slot).is_err() {
-                    let closed = if last { &mut at_last } else { &mut others };
-                    *closed += 1;
+            let (head, position) = (room.ring[index].blocked, room.position(index));
+            self.each_group(head, |log, at| {
+                let group = &mut log.groups[at];
+                if !std::mem::replace(&mut group.over, true) {
+                    members += group.count as usize;
+                    found(log, at);
                 }
-                at = if lag.next == first { NONE } else { lag.next };
-            }
+            });
             self.rooms[key].over = position + 1;
         }
-        (at_last, others)
+    }
+
+    /// Returns how many of these members are blocked, and were found to be over the limit.
+    fn count_over(&self, key: u32, slots: &[u32]) -> usize {
+        let is_over = |slot: u32| {
+            let connection = &self.connections[slot as usize];
+            let found = connection.membership(key).map(|at| connection.rooms[at]);
+            let lag = found.and_then(|found| self.lags.get(found.lag));
+            lag.is_some_and(|lag| self.groups[lag.group].over)
+        };
+        slots.iter().filter(|&&slot| is_over(slot)).count()
     }
 
     /// Returns the blocked members that would be over the limit with a further message of so many
@@ -66,15 +93,17 @@ impl Log {
             if lag.0 < room.rule.messages && lag.1 + bytes as u64 <= room.rule.bytes {
                 break;
             }
-            let first = room.ring[index].blocked;
-            let mut at = first;
-            while at != NONE {
-                let lag = self.lags[at];
-                near.push(self.id(lag.slot));
-                at = if lag.next == first { NONE } else { lag.next };
-            }
+            let members = self.members_of_groups(room.ring[index].blocked);
+            near.extend(members.map(|slot| self.id(slot)));
         }
         near
+    }
+
+    /// Returns the slots in a circle of groups.
+    fn members_of_groups(&self, head: u32) -> impl Iterator<Item = u32> {
+        let groups = circle(head, |at| self.groups[at].next);
+        let lags = groups.flat_map(|at| circle(self.groups[at].first, |lag| self.lags[lag].next));
+        lags.map(|lag| self.lags[lag].slot)
     }
 
     /// Drops the oldest messages until no member's lag is over the limit; returns how many were
@@ -183,6 +212,7 @@ impl Log {
             None => room.at_end += cursors,
         }
         self.splice(key, index + 1, blocked);
+        self.spare_no_more(key, index + 1);
         for _ in 0..=index {
             self.pop(key);
         }
@@ -192,6 +222,24 @@ impl Log {
         }
         self.settle(key);
         lost
+    }
+
+    /// Notes that members have come to an index by what they have lost, and may lag less now.
+    fn spare_no_more(&mut self, key: u32, index: usize) {
+        let room = &self.rooms[key];
+        if room.rule.slow != Slow::CatchUp || room.position(index) < room.over {
+            return;
+        }
+        let head = room
+            .ring
+            .get(index)
+            .map_or(room.end_blocked, |it| it.blocked);
+        self.each_group(head, |log, at| {
+            let group = &mut log.groups[at];
+            if std::mem::take(&mut group.over) {
+                log.spared -= (group.count - group.recovering) as usize;
+            }
+        });
     }
 
     /// Removes the front of a room's log.
@@ -208,4 +256,11 @@ impl Log {
         self.kept.0 -= before.0 - after.0;
         self.kept.1 -= before.1 - after.1;
     }
+}
+
+/// Returns the keys of a circle, from one on.
+fn circle(first: u32, next: impl Fn(u32) -> u32) -> impl Iterator<Item = u32> {
+    let is_one = |&at: &u32| at != NONE;
+    let follow = move |&at: &u32| Some(next(at)).filter(|&at| at != first);
+    std::iter::successors(Some(first).filter(is_one), follow)
 }

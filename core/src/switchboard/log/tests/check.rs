@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Log;
 use super::super::connection::Writer;
+use super::super::limits::Slow;
 use super::super::turn::Turn;
 use crate::switchboard::arena::NONE;
 
@@ -24,6 +25,39 @@ impl Log {
         self.check_histories();
         self.check_kept();
         self.check_weights();
+        self.check_spared();
+    }
+
+    /// Members over the limit of a room that spares them are counted, unless they recover.
+    fn check_spared(&self) {
+        let rooms = self
+            .rooms
+            .iter()
+            .filter(|(_, room)| room.rule.slow == Slow::CatchUp);
+        let spared = rooms.map(|(key, room)| {
+            let members = room.members.iter().enumerate();
+            let spared = members.filter(|&(index, member)| {
+                self.connections[member.slot as usize].writer == Writer::Blocked
+                    && self.recovery(member.slot, key).is_none()
+                    && room.is_over(room.index_of(index as u32), 1)
+            });
+            spared.count()
+        });
+        assert_eq!(self.spared, spared.sum::<usize>(), "who is spared");
+        let linked: usize = self
+            .connections
+            .iter()
+            .flat_map(|it| &it.rooms)
+            .filter(|found| found.lag != NONE)
+            .count();
+        assert_eq!(self.lags.len(), linked, "L5: a membership is left behind");
+        for &group in &self.condemned_groups {
+            let found = self
+                .groups
+                .get(group)
+                .expect("L5: a group that is condemned");
+            assert!(found.over);
+        }
     }
 
     /// H1 and H7: the sums over all histories, and the rooms that are to be looked at.
@@ -128,20 +162,48 @@ impl Log {
         assert_eq!(room.volatiles as usize, volatile.count(), "volatiles");
     }
 
-    /// L5: a member is in the list of its position exactly while its connection is blocked.
+    /// L5: a member is in a group of its position exactly while its connection is blocked.
     fn check_blocked(&self, key: u32) {
         let room = &self.rooms[key];
+        let spares = room.rule.slow == Slow::CatchUp;
         let mut found: BTreeSet<(usize, u32)> = BTreeSet::new();
         let heads = room.ring.iter().map(|entry| entry.blocked);
         for (at, head) in heads.chain([room.end_blocked]).enumerate() {
-            let (mut lag, before) = (head, found.len());
-            while lag != NONE {
-                let Lag { slot, next, .. } = self.lags[lag];
-                assert!(found.insert((at, slot)), "L5: a list is tangled");
-                lag = if next == head { NONE } else { next };
+            let (mut group, before) = (head, found.len());
+            while group != NONE {
+                let (of, before) = (self.groups[group], found.len());
+                let (mut lag, mut recovering) = (of.first, 0);
+                loop {
+                    let Lag {
+                        slot,
+                        next,
+                        group: own,
+                        ..
+                    } = self.lags[lag];
+                    assert_eq!(own, group, "L5: a membership of another group");
+                    assert!(found.insert((at, slot)), "L5: a circle is tangled");
+                    recovering += u32::from(self.recovery(slot, key).is_some());
+                    lag = next;
+                    if lag == of.first {
+                        break;
+                    }
+                }
+                let counted = (of.count as usize, of.recovering);
+                assert_eq!(counted, (found.len() - before, recovering), "L5: a group");
+                let condemned = self.condemned_groups.contains(&group);
+                assert_eq!(condemned, of.over && !spares, "L5: who is condemned");
+                assert!(
+                    !spares || of.over == room.is_beyond(at),
+                    "L5: who is spared"
+                );
+                group = if of.next == head { NONE } else { of.next };
             }
-            let counted = self.lags.get(head).map_or(0, |head| head.count);
-            assert_eq!(found.len() - before, counted as usize, "L5: a list's count");
+            let counted = self.groups.get(head).map_or(0, |head| head.all);
+            assert_eq!(
+                found.len() - before,
+                counted as usize,
+                "L5: a position's count"
+            );
         }
         let mut expected = BTreeSet::new();
         for (index, member) in room.members.iter().enumerate() {

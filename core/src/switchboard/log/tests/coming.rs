@@ -37,6 +37,8 @@ impl World {
         let (_, client) = self.clients[id.slot as usize].take().expect("it is there");
         self.ending.remove(&id.slot);
         self.blocked.remove(&id.slot);
+        self.slow.remove(&id.slot);
+        self.due_to_close.remove(&id.slot);
         self.found += client.lost.len();
         self.events.own += client.acks;
         self.events.halves += client.halves;

@@ -13,6 +13,7 @@ mod rooms;
 mod scenarios;
 mod sending;
 mod slow_values;
+mod slowness;
 mod storage;
 mod values;
 mod visits;

@@ -86,6 +86,7 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         total.refused += events.refused;
         total.saved += events.saved;
         total.passed += events.passed;
+        total.late += events.late;
     }
     let Events {
         losses,
@@ -107,9 +108,10 @@ fn every_member_gets_what_it_is_due_in_order_or_a_counted_loss() {
         refused,
         saved,
         passed,
+        late,
     } = total;
     let messages = [losses, closed, own, halves, busy, cut, recovered, marks];
-    let more = [missed, filled, drained, uninformed, pongs];
+    let more = [missed, filled, drained, uninformed, pongs, late];
     let bounds = [over_bound, evicted, overwritten, refused, saved, passed];
     let mut all = messages.iter().chain(&more).chain(&bounds);
     assert!(runs < 100 || all.all(|&count| count > 10), "{total:?}");

@@ -1,6 +1,6 @@
 //! Random operations: messages are sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::class::Class;
 use super::super::entry::Kind;
@@ -96,6 +96,7 @@ impl World {
     /// Finds out who is due a message, before it is published.
     pub(super) fn expect(&mut self, mut sent: Sent, members: &[u32]) -> Sent {
         let (name, _) = self.rooms[&sent.key];
+        sent.found = self.found_slow(sent.key);
         let volatile = sent.kind == Kind::Volatile;
         let room = &self.log.rooms[sent.key];
         let mut at_end = Vec::new();
@@ -215,13 +216,14 @@ impl World {
         self.told += receipt.dropped_oldest;
         assert!(rule.lag.slow != Slow::Disconnect || receipt.dropped_oldest == 0);
         self.events.losses += receipt.dropped_oldest;
+        let slow = self.finds_slow(sent);
         let closed = self.close_condemned();
         let mut expected = (0, 0, 0, 0);
         for slot in members {
             let count = if sent.excluded.contains(slot) {
                 self.excluded.insert((key, *slot), time);
                 &mut expected.0
-            } else if closed.contains(slot) {
+            } else if slow.contains(slot) {
                 &mut expected.1
             } else if sent.due.contains(slot) {
                 &mut expected.2
@@ -336,6 +338,8 @@ pub(super) struct Sent {
     pub(super) due: Vec<u32>,
     /// Whether it enters the log.
     pub(super) appended: bool,
+    /// Who was found too slow before.
+    pub(super) found: BTreeSet<u32>,
 }
 
 impl Sent {
@@ -353,6 +357,7 @@ impl Sent {
             sizes,
             due: Vec::new(),
             appended: false,
+            found: BTreeSet::new(),
         }
     }
 }

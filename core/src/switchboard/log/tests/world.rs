@@ -74,6 +74,11 @@ pub(super) struct World {
     pub(super) ending: BTreeSet<u32>,
     pub(super) now: u64,
     pub(super) blocked: BTreeSet<u32>,
+    /// Who has been over a limit, and of them, those of whom a receipt says that they are closed.
+    pub(super) slow: BTreeSet<u32>,
+    pub(super) due_to_close: BTreeSet<u32>,
+    /// Whether not all who are over a limit are closed at once.
+    pub(super) patient: bool,
     /// Names of rooms whose members may lose messages.
     pub(super) lossy: Lossy,
     /// Losses: as receipts say, and as clients found.
@@ -113,6 +118,7 @@ pub(super) struct Events {
     pub(super) refused: usize,
     pub(super) saved: usize,
     pub(super) passed: usize,
+    pub(super) late: usize,
 }
 
 impl World {
@@ -145,6 +151,9 @@ impl World {
             ending: BTreeSet::new(),
             now: 0,
             blocked: BTreeSet::new(),
+            slow: BTreeSet::new(),
+            due_to_close: BTreeSet::new(),
+            patient: rng.bool(),
             lossy: Lossy::default(),
             told: 0,
             exact: rng.bool(),

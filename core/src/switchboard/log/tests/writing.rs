@@ -91,18 +91,6 @@ impl World {
         self.log.writable(*id);
     }
 
-    /// Closes those who are over their limit; returns their slots.
-    pub(super) fn close_condemned(&mut self) -> Vec<u32> {
-        let mut closed = Vec::new();
-        while let Some(id) = self.log.next_condemned() {
-            assert!(self.blocked.contains(&id.slot), "who reads is not closed");
-            self.events.closed += 1;
-            self.drop_connection(id);
-            closed.push(id.slot);
-        }
-        closed
-    }
-
     /// Closes connections until no more is held than may be.
     pub(super) fn keep_bound(&mut self) {
         while let Some(id) = self.log.next_over_bound() {
@@ -161,6 +149,7 @@ impl World {
 
     /// Lets everybody read to the end.
     pub(super) fn finish(mut self) -> Events {
+        self.close_some(usize::MAX);
         let mut rounds = 0;
         loop {
             while let Some(mut turn) = self.turns.pop() {
