@@ -266,10 +266,12 @@ impl Switchboard {
     /// Makes a room active, for its first member.
     pub(super) fn activate_room(&mut self, key: u32, owner: Option<IpKey>) {
         self.rooms.activate(key, owner);
-        if let Some(relay) = &self.relay
-            && let Some(room) = relay.rooms.get(&self.rooms.at(key).name)
+        if let Some(relay) = &mut self.relay
+            && let Some(room) = relay.rooms.get_mut(&self.rooms.at(key).name)
+            && self.rooms.at(key).presence.is_some()
         {
-            self.rooms.begin_elsewhere(key, room.elsewhere.clone());
+            let elsewhere = std::mem::take(&mut room.elsewhere);
+            self.rooms.begin_elsewhere(key, elsewhere);
         }
         let (active, limit) = (self.rooms.active(), self.config.limits.rooms);
         self.note_level(Level::Rooms, active, limit);
