@@ -15,6 +15,7 @@
 mod broadcast;
 mod decoder;
 mod deflate;
+mod everybody;
 mod handshake;
 #[path = "../../../fuzz/bodies/src/heap.rs"]
 mod heap;

@@ -41,7 +41,9 @@ impl Switchboard {
             _ => {
                 let elsewhere = &mut relay.room(name).elsewhere;
                 elsewhere.extend(joined);
-                elsewhere.retain(|user, _| !left.contains(user));
+                for user in left {
+                    elsewhere.remove(user);
+                }
             }
         }
     }
@@ -57,7 +59,7 @@ impl Switchboard {
             .is_some_and(|it| it.tell_clients);
         if tells && self.config.wire == Wire::Json {
             let frame = self.encoder.encode(&ServerMessage::Cluster { up }, 0);
-            self.send_to_everybody(frame, Exclude::NOBODY);
+            self.send_to_everybody(frame, &[]);
         }
     }
 
@@ -254,11 +256,7 @@ impl Switchboard {
         if self.check_size(&frame).is_err() {
             return;
         }
-        let exclude = Exclude {
-            connections: &[],
-            users: &users,
-        };
-        self.send_to_everybody(frame, exclude);
+        self.send_to_everybody(frame, &users);
     }
 
     /// Hands a frame for everybody to the cluster.

@@ -1,5 +1,7 @@
 //! Sending to all connections, a part of them at a time.
 
+use std::sync::Arc;
+
 use super::switchboard::Switchboard;
 use crate::switchboard::effects::ENDS;
 use crate::switchboard::errors::SendError;
@@ -46,6 +48,13 @@ impl ToAll {
         }
         self.recorded
     }
+}
+
+/// A frame of the cluster on its way to all connections of this node, and the users who do not get it.
+#[derive(Debug)]
+pub(super) struct FromCluster {
+    all: ToAll,
+    excluded: Vec<Arc<str>>,
 }
 
 impl Switchboard {
@@ -97,10 +106,31 @@ impl Switchboard {
         Ok(self.send_part(all, exclude))
     }
 
-    /// Sends a frame to all connections of this node, in one call, whatever waits for them.
-    pub(super) fn send_to_everybody(&mut self, frame: Frame, exclude: Exclude<'_>) {
-        let mut all = ToAll::new(frame);
-        while self.send_part(&mut all, exclude).is_none() {}
+    /// Sends a frame of the cluster to all connections of this node, whatever waits for them, except those
+    /// of some users: to some of them now, and to the others in the ticks that are due at once.
+    pub(super) fn send_to_everybody(&mut self, frame: Frame, excluded: &[&str]) {
+        self.from_cluster.push_back(FromCluster {
+            all: ToAll::new(frame),
+            excluded: excluded.iter().map(|&user| user.into()).collect(),
+        });
+        if self.from_cluster.len() == 1 {
+            self.tick_everybody();
+        }
+    }
+
+    /// Goes on with sending the oldest of these frames.
+    pub(super) fn tick_everybody(&mut self) {
+        let Some(mut next) = self.from_cluster.pop_front() else {
+            return;
+        };
+        let users: Vec<&str> = next.excluded.iter().map(|user| &**user).collect();
+        let exclude = Exclude {
+            connections: &[],
+            users: &users,
+        };
+        if self.send_part(&mut next.all, exclude).is_none() {
+            self.from_cluster.push_front(next);
+        }
     }
 
     fn send_part(&mut self, all: &mut ToAll, exclude: Exclude<'_>) -> Option<Receipt> {

@@ -1,5 +1,8 @@
 //! The public type: its sub-machines, its clock and its timers.
 
+use std::collections::VecDeque;
+
+use super::everybody::FromCluster;
 use crate::base::hash::{Keyed, Secrets};
 use crate::recorder::{Beginning, Recorder};
 use crate::switchboard::action::Notice;
@@ -109,6 +112,8 @@ pub struct Switchboard {
     pub(super) counters: Counters,
     /// In a cluster, what is to be said to it.
     pub(super) relay: Option<Box<Relay>>,
+    /// What it says to all connections, the oldest first.
+    pub(super) from_cluster: VecDeque<FromCluster>,
     pub(super) recorder: Option<Box<Recorder>>,
 }
 
@@ -166,6 +171,7 @@ impl Switchboard {
             effects: Effects::default(),
             counters: Counters::default(),
             relay: config.cluster.as_ref().map(|_| Box::default()),
+            from_cluster: VecDeque::new(),
             recorder: (bytes > 0).then(recorder),
             config,
         }
@@ -181,7 +187,8 @@ impl Switchboard {
     /// Costs one comparison per kind of timer.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let more = self.has_more_to_end() || self.pings.has_more_to_ask();
+        let more =
+            self.has_more_to_end() || self.pings.has_more_to_ask() || !self.from_cluster.is_empty();
         let more = more.then(|| self.clock.now());
         let live = earlier(self.deadlines.next(), self.pings.next());
         let mut next = earlier(more, live.map(|at| self.clock.driver_time(at)));

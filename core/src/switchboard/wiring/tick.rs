@@ -48,6 +48,7 @@ impl Switchboard {
         if due_first {
             self.go_on_ending();
         }
+        self.tick_everybody();
         self.pings.end_beat();
         let now = self.liveness();
         self.pings.tick(&mut self.effects, now);
