@@ -3,6 +3,7 @@
 #
 #   tests/run.sh [PART...]      all parts, or those named: build rust cluster simulation swarm fuzz schedules miri
 #                               autobahn clients newcomer metrics client environments react browser faults
+#   tests/run.sh mutants        only where it is named: that the tests of recovery fail where recovery is broken
 #
 # It needs Rust, Node 20 and Python 3.11, and installs the rest itself: npm packages into the node_modules of
 # tests/clients, tests/clients/environments, client-ts and its examples, Python packages and promtool into
@@ -496,6 +497,10 @@ machines() {
   part swarm "Ten thousand clients: restart, partition, drain" swarm
   part fuzz "Fuzz targets: ${FUZZ_SECONDS:-20} s each" fuzz
   part miri "Miri over the core" miri
+  # A test of the tests, which compiles the core ten times.
+  if [[ " ${wanted[*]} " == *" mutants "* ]]; then
+    part mutants "Ten faults in recovery, each of which a test finds" nicely tests/mutants.py
+  fi
 }
 
 servers() {
