@@ -39,6 +39,7 @@ mod rooms;
 mod seats;
 mod table;
 mod timers;
+mod to_user;
 mod users;
 mod wiring;
 
@@ -51,9 +52,10 @@ pub use self::log::Turn as WriteTurn;
 pub use self::posts::Posted;
 pub use self::recipients::{Exclude, Receipt};
 pub(crate) use self::relay::ClusterRequest;
+pub use self::to_user::ToUser;
 pub(crate) use self::wiring::{Arrived, word_of};
 pub use self::wiring::{
     ClusterReport, CompressedStats, ContextStats, Event, Excerpt, HistoryStats, Identity,
     InflatedStats, Publishing, Question, ReadMode, Replay, Replayed, RequestOutcome, Stats, Stored,
-    Switchboard, ToAll, ToUser, Unlike,
+    Switchboard, ToAll, Unlike,
 };

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::json;
 use switchboard_core::recorder::Recording;
 use switchboard_core::{
-    Config, ConnectionId, Event, Frame, Notice, PingResult, Receipt, Replay, SendError, ToUser,
-    UserPolicy,
+    CloseReason, Config, ConnectionId, Direct, Event, Exclude, Frame, Notice, PingResult, Receipt,
+    Replay, SendError, ToUser, UserPolicy,
 };
 
 use crate::parts::{MANY, many, texts};
@@ -28,6 +28,10 @@ fn devices(change: impl FnOnce(&mut Config)) -> (World, Vec<Client>) {
     world.advance(millis(300));
     world.forget();
     (world, clients)
+}
+
+fn ids(world: &World, clients: &[Client]) -> Vec<ConnectionId> {
+    clients.iter().map(|&it| world.id(it)).collect()
 }
 
 fn part(world: &mut World, to: &mut ToUser) -> Result<Option<Receipt>, SendError> {
@@ -177,7 +181,7 @@ fn connections_that_are_full_for_a_frame_to_their_user_are_closed_and_counted() 
 #[test]
 fn who_stays_is_among_the_connections_that_are_read_in_parts_while_others_come_and_go() {
     let (mut world, clients) = devices(|_| {});
-    let ids: Vec<ConnectionId> = clients.iter().map(|&it| world.id(it)).collect();
+    let ids = ids(&world, &clients);
     assert_eq!(world.board.connections_of("ann"), ids);
     let (mut seen, mut next, mut at) = (Vec::new(), Some(0), 0);
     while let Some(after) = next {
@@ -291,7 +295,7 @@ fn each_of_many_connections_has_the_result_of_its_own_answer() {
 #[test]
 fn the_logins_of_some_connections_of_a_user_are_prolonged_and_counted() {
     let (mut world, clients) = devices(|_| {});
-    let ids: Vec<_> = clients.iter().map(|&it| world.id(it)).collect();
+    let ids = ids(&world, &clients);
     world.happens(clients[1], Event::Reset);
     let now = world.now;
     let extended = world.board.extend_each(now, &ids[..4], Some(secs(1)));
@@ -333,4 +337,98 @@ fn what_was_done_in_parts_is_done_again_by_a_replay() {
     assert_eq!(replayed.audit, Ok(()));
     assert!(recording.ends().eq(&replayed.ends));
     assert_eq!(replayed.ends.len(), 60);
+}
+
+fn directs(world: &mut World, client: Client) -> Vec<serde_json::Value> {
+    let messages = world.messages_of(client, "direct").into_iter();
+    messages.map(|message| message["content"].clone()).collect()
+}
+
+#[test]
+fn a_clients_message_to_a_user_with_many_connections_goes_in_parts_and_is_answered_at_the_end() {
+    let (mut world, clients) = devices(|config| config.direct = Direct::Open);
+    let ben = world.connect("ben", "");
+    for id in [1, 2] {
+        world.says(
+            ben,
+            json!({"type": "direct", "to": "ann", "content": id, "id": id}),
+        );
+    }
+    let mut parts = 0;
+    loop {
+        let got: Vec<_> = clients.iter().map(|&it| directs(&mut world, it)).collect();
+        let some: usize = got.iter().map(Vec::len).sum();
+        assert!(some <= PART, "{some} by one call");
+        let acks = world.messages_of(ben, "ack");
+        if let [ack] = acks.as_slice() {
+            assert_eq!(ack["delivered"], MANY);
+            parts += 1;
+            assert_eq!(ack["id"], parts, "in the order of sending");
+        }
+        if parts == 2 {
+            break;
+        }
+        let next = world.board.next_deadline().expect("more is due");
+        assert!(next <= world.now + millis(1), "not at once: {next:?}");
+        world.now = next;
+        world.tick();
+    }
+}
+
+#[test]
+fn each_of_many_connections_gets_the_messages_of_a_client_once_in_their_order() {
+    let (mut world, clients) = devices(|config| config.direct = Direct::Open);
+    let ben = world.connect("ben", "");
+    for content in [1, 2] {
+        let direct = json!({"type": "direct", "to": "ann", "content": content});
+        world.says(ben, direct);
+        world.tick();
+    }
+    // Few are left, to whom it still goes behind those before.
+    let gone = ids(&world, &clients[8..]);
+    for id in gone {
+        let _ = world.board.close(world.now, id, CloseReason::Kicked);
+    }
+    world.says(ben, json!({"type": "direct", "to": "ann", "content": 3}));
+    world.advance(millis(100));
+    for &client in &clients[..8] {
+        assert_eq!(directs(&mut world, client), [1, 2, 3]);
+    }
+}
+
+#[test]
+fn a_client_is_told_when_nobody_is_left_or_too_much_is_under_way() {
+    let (mut world, clients) = devices(|config| config.direct = Direct::Open);
+    let ben = world.connect("ben", "");
+    let direct = json!({"type": "direct", "to": "ann", "content": 1, "id": 1});
+    for _ in 0..64 {
+        world.says(ben, direct.clone());
+    }
+    assert!(world.messages_of(ben, "error").is_empty());
+    world.says(ben, direct);
+    assert_eq!(world.messages_of(ben, "error")[0]["code"], "rate_limited");
+    for id in ids(&world, &clients) {
+        let _ = world.board.close(world.now, id, CloseReason::Kicked);
+    }
+    world.advance(millis(100));
+    let errors = world.messages_of(ben, "error");
+    assert_eq!(errors.len(), 64);
+    assert!(errors.iter().all(|it| it["code"] == "not_connected"));
+}
+
+#[test]
+fn all_connections_of_a_user_are_excluded_from_a_frame_to_all() {
+    let (mut world, clients) = devices(|_| {});
+    let ben = world.connect("ben", "");
+    let exclude = Exclude {
+        connections: &[],
+        users: &["ann", "nobody"],
+    };
+    let (now, frame) = (world.now, Frame::text("to all"));
+    let receipt = world.board.broadcast_all(now, frame, exclude);
+    let receipt = receipt.expect("it fits");
+    assert_eq!((receipt.accepted, receipt.excluded), (1, MANY));
+    world.flush();
+    assert_eq!(texts(&world, ben), ["to all"]);
+    assert_eq!(received(&world, &clients), 0);
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::switchboard::Switchboard;
-use super::to_user::ToUser;
 use crate::cluster::{Body, Form, Info};
 use crate::protocol::{Content, ErrorCode, Json, RequestId, ServerMessage};
 use crate::recorder::{Cause, Input};
@@ -12,6 +11,7 @@ use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Kind, Origin};
 use crate::switchboard::recipients::Exclude;
 use crate::switchboard::relay::{Ask, ClusterRequest};
+use crate::switchboard::to_user::ToUser;
 use crate::{CloseReason, ConnectionId, Frame, PresenceInfo, Time, Wire};
 
 /// The opcode of a binary frame.
@@ -143,13 +143,14 @@ impl Switchboard {
     ) -> Result<Option<u64>, SendError> {
         self.record_to_user(now, to, true);
         self.enter_to_send(now);
+        self.check_begun(to)?;
         if self.may_send(to)?.is_none() || !self.send_some(to) {
             return Ok(None);
         }
         let here = to.accepted();
         if self.relay.is_some() {
             let asks = Some(Ask::Application { here });
-            return Ok(Some(self.ask_user(to.user(), to.frame(), asks)));
+            return Ok(Some(self.ask_user(to.user(), &to.frame, asks)));
         }
         Ok(Some(self.report_here(here)))
     }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::switchboard::Switchboard;
 use crate::switchboard::effects::ENDS;
 use crate::switchboard::errors::SendError;
-use crate::switchboard::recipients::{Exclude, Receipt, excluded};
+use crate::switchboard::recipients::{Exclude, Receipt};
 use crate::{Frame, Time};
 
 /// Slots of connections that one part looks at.
@@ -134,7 +136,8 @@ impl Switchboard {
     }
 
     fn send_part(&mut self, all: &mut ToAll, exclude: Exclude<'_>) -> Option<Receipt> {
-        let excluded = excluded(&self.connections, &self.users, exclude);
+        let users = exclude.users.iter();
+        let users: SmallVec<[u32; 4]> = users.filter_map(|name| self.users.find(name)).collect();
         let end = all.next.saturating_add(LOOK).min(self.connections.slots());
         let (mut ids, mut full) = (Vec::new(), Vec::new());
         while all.next < end && full.len() < ENDS {
@@ -142,11 +145,11 @@ impl Switchboard {
             all.next = slots.end;
             let connections = self.connections.in_slots(slots);
             let open = connections.filter(|(_, found)| found.is_open());
-            let (out, to): (Vec<_>, Vec<_>) = open
-                .map(|(id, _)| id)
-                .partition(|id| excluded.contains(&id.slot));
+            let (out, to): (Vec<_>, Vec<_>) = open.partition(|(id, found)| {
+                users.contains(&found.user) || exclude.connections.contains(id)
+            });
             all.receipt.excluded += out.len();
-            let to = to.into_iter();
+            let to = to.into_iter().map(|(id, _)| id);
             full.extend(self.log.push_part(to.clone(), &all.frame, &mut all.counted));
             ids.extend(to);
         }

@@ -92,4 +92,3 @@ pub use self::stats::{
     ClusterReport, CompressedStats, ContextStats, HistoryStats, InflatedStats, Stats,
 };
 pub use self::switchboard::Switchboard;
-pub use self::to_user::ToUser;

@@ -7,6 +7,7 @@ use super::questions::Question;
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::recipients::{Exclude, Receipt};
+use crate::switchboard::to_user::ToUser;
 use crate::{ConnectionId, Direct, Frame, Twin, check_name};
 
 /// What a client sends to a room.
@@ -203,6 +204,9 @@ impl Switchboard {
         frame: Frame,
         request: Option<&RequestId<'_>>,
     ) {
+        if self.goes_in_parts(to) {
+            return self.begin_direct(id, ToUser::new(to, frame), request);
+        }
         if let Err(busy) = self.check_busy_user(to, frame.len()) {
             return self.send_failed(id, busy, request, None);
         }

@@ -2,11 +2,11 @@
 
 use super::everybody::ToAll;
 use super::switchboard::Switchboard;
-use super::to_user::ToUser;
 use crate::recorder::{Cause, Dump, Ended, Input, Redactor};
 use crate::switchboard::action::Action;
 use crate::switchboard::log::Turn;
 use crate::switchboard::recipients::Exclude;
+use crate::switchboard::to_user::ToUser;
 use crate::{CloseReason, ConnectionId, Refused, RoomMessage, Time};
 
 impl Switchboard {
@@ -94,7 +94,7 @@ impl Switchboard {
         let redactor = recorder.redactor();
         let input = Input::SendToUser {
             user: redactor.name(to.user()),
-            frame: redactor.frame(to.frame()),
+            frame: redactor.frame(&to.frame),
             everywhere,
             number,
         };

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::everybody::ToAll;
 use super::switchboard::Switchboard;
-use super::to_user::ToUser;
 use crate::base::hash::Secrets;
 use crate::protocol::RequestId;
 use crate::recorder::{
@@ -16,6 +15,7 @@ use crate::recorder::{
 use crate::switchboard::audit::Inconsistency;
 use crate::switchboard::log::Turn;
 use crate::switchboard::recipients::Exclude;
+use crate::switchboard::to_user::ToUser;
 use crate::{
     Config, ConfigError, ConnectionId, FlightRecorder, Identity, Refused, RoomMessage, Time,
 };

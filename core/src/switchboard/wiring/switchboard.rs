@@ -23,6 +23,7 @@ use crate::switchboard::rooms::Rooms;
 use crate::switchboard::seats::Seats;
 use crate::switchboard::table::Table;
 use crate::switchboard::timers::Kind;
+use crate::switchboard::to_user::DirectInParts;
 use crate::switchboard::users::Users;
 use crate::{Config, ConfigError, ConnectionId, StaleId, Time};
 
@@ -108,6 +109,8 @@ pub struct Switchboard {
     pub(super) pings: Liveness,
     pub(super) posts: Posts,
     pub(super) drain: Drain,
+    /// Messages of clients on their way to users with many connections, the oldest first.
+    pub(super) directs: VecDeque<DirectInParts>,
     pub(super) effects: Effects,
     pub(super) counters: Counters,
     /// In a cluster, what is to be said to it.
@@ -168,6 +171,7 @@ impl Switchboard {
             pings: Liveness::default(),
             posts: Posts::new(posts),
             drain: Drain::default(),
+            directs: VecDeque::new(),
             effects: Effects::default(),
             counters: Counters::default(),
             relay: config.cluster.as_ref().map(|_| Box::default()),
@@ -187,8 +191,8 @@ impl Switchboard {
     /// Costs one comparison per kind of timer.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let more =
-            self.has_more_to_end() || self.pings.has_more_to_ask() || !self.from_cluster.is_empty();
+        let to_send = !self.directs.is_empty() || !self.from_cluster.is_empty();
+        let more = to_send || self.has_more_to_end() || self.pings.has_more_to_ask();
         let more = more.then(|| self.clock.now());
         let live = earlier(self.deadlines.next(), self.pings.next());
         let mut next = earlier(more, live.map(|at| self.clock.driver_time(at)));

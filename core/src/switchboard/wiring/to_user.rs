@@ -1,90 +1,19 @@
 //! Sending to all connections of a user, a part of them at a time.
 
-use std::sync::Arc;
-
 use super::switchboard::Switchboard;
-use crate::protocol::{Content, ServerMessage};
+use crate::protocol::{Content, ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::effects::ENDS;
-use crate::switchboard::encoding::Encoder;
 use crate::switchboard::errors::SendError;
 use crate::switchboard::recipients::Receipt;
+use crate::switchboard::relay::Ask;
+use crate::switchboard::to_user::{DirectInParts, Rest, Stage, ToUser};
 use crate::{ConnectionId, Frame, Time};
 
 /// Connections that one part looks at, or sends to.
 const LOOK: usize = 2_048;
 
-/// A frame on its way to all connections of a user; see
-/// [`send_to_user_part`](Switchboard::send_to_user_part).
-#[derive(Debug)]
-pub struct ToUser {
-    user: Arc<str>,
-    frame: Frame,
-    stage: Stage,
-    /// Its key among the frames that several connections share.
-    counted: Option<u32>,
-    receipt: Receipt,
-    /// Its number in a recording; 0 if it has none.
-    recorded: u64,
-}
-
-/// How far it has come. Places are those in the order of admission.
-#[derive(Clone, Copy, Debug)]
-enum Stage {
-    Begun,
-    /// Those after a place are still to be looked at, whether each can take it.
-    Checks(Rest),
-    /// Those after a place are still to get it.
-    Sends(Rest),
-}
-
-/// Connections that a user had when the call began.
-#[derive(Clone, Copy, Debug)]
-struct Rest {
-    after: u64,
-    last: u64,
-}
-
-impl ToUser {
-    /// Begins to send a frame.
-    pub fn new(user: &str, frame: Frame) -> Self {
-        Self {
-            user: user.into(),
-            frame,
-            stage: Stage::Begun,
-            counted: None,
-            receipt: Receipt::default(),
-            recorded: 0,
-        }
-    }
-
-    /// Begins to send `content` as a `direct` message.
-    pub fn direct(user: &str, content: Content<'_>, sender: Option<&str>) -> Self {
-        let message = ServerMessage::Direct { content, sender };
-        let length = content.as_json().len();
-        Self::new(user, Encoder::default().encode(&message, length))
-    }
-
-    pub(super) fn user(&self) -> &str {
-        &self.user
-    }
-
-    pub(super) const fn frame(&self) -> &Frame {
-        &self.frame
-    }
-
-    /// Returns how many connections are going to get it, of those that it was sent to so far.
-    pub(super) const fn accepted(&self) -> u64 {
-        self.receipt.accepted as u64
-    }
-
-    /// Returns its number in a recording: at first the next one, if there may be several parts; else 0.
-    pub(super) fn number(&mut self, devices: usize, next: impl FnOnce() -> u64) -> u64 {
-        if matches!(self.stage, Stage::Begun) && devices > ENDS {
-            self.recorded = next();
-        }
-        self.recorded
-    }
-}
+/// Direct messages of clients that go in parts. Further ones are refused until these are through.
+const DIRECTS: usize = 64;
 
 impl Switchboard {
     /// Sends a frame to all connections of a user unchanged.
@@ -144,12 +73,13 @@ impl Switchboard {
     ) -> Result<Option<Receipt>, SendError> {
         self.record_to_user(now, to, false);
         self.enter_to_send(now);
+        self.check_begun(to)?;
         let Some(begins) = self.may_send(to)? else {
             return Ok(None);
         };
         let forwarded = self.relay.is_some();
         if begins && forwarded {
-            self.ask_user(&to.user, &to.frame, None);
+            self.ask_user(to.user(), &to.frame, None);
         }
         let through = self.send_some(to);
         Ok(through.then_some(Receipt {
@@ -169,21 +99,28 @@ impl Switchboard {
         to.receipt
     }
 
+    /// Checks what does not depend on the user, before the first part.
+    pub(super) fn check_begun(&self, to: &ToUser) -> Result<(), SendError> {
+        if to.has_begun() {
+            return Ok(());
+        }
+        self.check_size(&to.frame)?;
+        self.check_busy()
+    }
+
     /// Goes on with looking whether all connections have space for a frame. Returns whether it has just found
     /// that they have, or `None` if there are more to look at.
     pub(super) fn may_send(&mut self, to: &mut ToUser) -> Result<Option<bool>, SendError> {
         let rest = match to.stage {
             Stage::Begun => {
-                self.check_size(&to.frame)?;
-                self.check_busy()?;
-                let last = self.users.last_place(&to.user);
+                let last = self.users.last_place(to.user());
                 Rest { after: 0, last }
             }
             Stage::Checks(rest) => rest,
             Stage::Sends(_) => return Ok(Some(false)),
         };
         let last = rest.last;
-        let (ids, next) = self.devices(&to.user, rest, LOOK);
+        let (ids, next) = self.devices(to.user(), rest, LOOK);
         let mut ids = ids.into_iter();
         if ids.any(|id| self.log.is_full_for(id, to.frame.len())) {
             return Err(SendError::Busy);
@@ -205,7 +142,7 @@ impl Switchboard {
         let mut through = false;
         while !through && ids.len() < LOOK && full.len() < ENDS {
             let most = ENDS.min(LOOK - ids.len());
-            let (part, next) = self.devices(&to.user, rest, most);
+            let (part, next) = self.devices(to.user(), rest, most);
             let part_ids = part.iter().copied();
             full.extend(self.log.push_part(part_ids, &to.frame, &mut to.counted));
             ids.extend(part);
@@ -225,5 +162,67 @@ impl Switchboard {
             slots.map(|slot| self.connections.id_at(slot)).collect(),
             next,
         )
+    }
+
+    /// Returns whether a client's message to a user goes in parts: the user has many connections, or others
+    /// are on their way there.
+    pub(super) fn goes_in_parts(&self, user: &str) -> bool {
+        let mut others = self.directs.iter();
+        self.users.count(user) > LOOK || others.any(|direct| direct.to.user() == user)
+    }
+
+    /// Begins to send a client's message to a user in parts, which follow in the ticks that are due at once.
+    pub(super) fn begin_direct(
+        &mut self,
+        sender: ConnectionId,
+        to: ToUser,
+        request: Option<&RequestId<'_>>,
+    ) {
+        if self.directs.len() >= DIRECTS {
+            return self.send_failed(sender, SendError::Busy, request, None);
+        }
+        self.directs.push_back(DirectInParts {
+            to,
+            sender,
+            request: request.cloned().map(RequestId::into_owned),
+        });
+    }
+
+    /// Goes on with clients' messages that go in parts: with a part of the first one.
+    pub(super) fn go_on_with_directs(&mut self) {
+        let Some(mut direct) = self.directs.pop_front() else {
+            return;
+        };
+        match self.may_send(&mut direct.to) {
+            Err(error) => {
+                let request = direct.request.as_ref();
+                self.send_failed(direct.sender, error, request, None);
+            }
+            Ok(Some(_)) if self.send_some(&mut direct.to) => {
+                let request = direct.request.as_ref();
+                self.direct_sent(direct.sender, &direct.to, request);
+            }
+            Ok(_) => self.directs.push_front(direct),
+        }
+    }
+
+    /// Answers a client whose message was sent to all connections that a user has on this node.
+    fn direct_sent(&mut self, sender: ConnectionId, to: &ToUser, request: Option<&RequestId<'_>>) {
+        let here = to.accepted();
+        if self.relay.is_some() {
+            let request = request.cloned().map(RequestId::into_owned);
+            let asks = Ask::Direct {
+                sender,
+                request,
+                here,
+            };
+            self.ask_user(to.user(), &to.frame, Some(asks));
+        } else if to.found_nobody() {
+            let (code, message) = (ErrorCode::NotConnected, "the user is not connected");
+            self.fail(sender, code, message, request, None);
+        } else if let Some(id) = request {
+            let delivered = here;
+            self.send_message(sender, &ServerMessage::DirectAck { id, delivered });
+        }
     }
 }
