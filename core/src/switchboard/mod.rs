@@ -38,6 +38,7 @@ mod relay;
 mod rooms;
 mod seats;
 mod table;
+mod telling;
 mod timers;
 mod to_user;
 mod users;

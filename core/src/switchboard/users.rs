@@ -116,7 +116,7 @@ impl Users {
         name: &str,
         (after, last): (u64, u64),
         most: usize,
-    ) -> (impl Iterator<Item = u32>, Option<u64>) {
+    ) -> (impl Iterator<Item = u32> + use<>, Option<u64>) {
         let devices = self.find(name).map(|user| &self.at(user).connections);
         let part = devices.map(|devices| devices.between(after, last, most));
         let (slots, next) = part.unwrap_or_default();

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
+use switchboard_core::protocol::Json;
 use switchboard_core::recorder::Recording;
 use switchboard_core::{
-    CloseReason, Config, ConnectionId, Direct, Event, Exclude, Frame, Notice, PingResult, Receipt,
-    Replay, SendError, ToUser, UserPolicy,
+    CloseReason, Config, ConnectionId, Direct, Event, Exclude, Frame, Notice, PingResult,
+    PresenceInfo, Receipt, Replay, SendError, ToUser, UserPolicy,
 };
 
 use crate::parts::{MANY, many, texts};
@@ -431,4 +432,36 @@ fn all_connections_of_a_user_are_excluded_from_a_frame_to_all() {
     world.flush();
     assert_eq!(texts(&world, ben), ["to all"]);
     assert_eq!(received(&world, &clients), 0);
+}
+
+#[test]
+fn the_rooms_of_many_connections_of_a_user_are_told_something_else_of_the_user_in_parts() {
+    let mut world = World::with(|config| {
+        many(config);
+        config.users = UserPolicy::Allow(2 * MANY);
+    });
+    let room = |at: usize| format!("room{}", at / 20);
+    let watchers = [0, MANY / 2, MANY - 1];
+    let watchers = watchers.map(|at| world.connect(&format!("w{at}"), &room(at)));
+    for at in 0..MANY {
+        world.connect("ann", &room(at));
+    }
+    world.advance(secs(1));
+    world.forget();
+    for n in 0..3 {
+        let json = n.to_string();
+        let info = PresenceInfo::new(Json::parse(&json).expect("JSON"));
+        let info = info.expect("a short one");
+        assert!(world.board.set_user_presence(world.now, "ann", Some(info)));
+        let next = world.board.next_deadline().expect("more is due");
+        assert!(next <= world.now + millis(1), "not at once: {next:?}");
+        world.now = next;
+        world.tick();
+    }
+    world.advance(millis(300));
+    for watcher in watchers {
+        let told = world.messages_of(watcher, "presence");
+        let infos: Vec<_> = told.iter().map(|it| &it["info"]).collect();
+        assert_eq!(infos, [&json!({"ann": 2})]);
+    }
 }

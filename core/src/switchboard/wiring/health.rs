@@ -12,7 +12,7 @@ use crate::switchboard::timers::Kind;
 use crate::{ConnectionId, Frame, HealthPing, Time, Wire};
 
 /// Connections that one call asks on behalf of `ping_user`.
-const ASKED: usize = 1_024;
+const ASKED: usize = 512;
 
 const fn probe_class(as_message: bool) -> Class {
     if as_message {

@@ -2,14 +2,25 @@
 
 use super::switchboard::Switchboard;
 use crate::recorder::Input;
+use crate::switchboard::telling::Telling;
 use crate::{ConnectionId, PresenceInfo, StaleId, Time};
+
+/// Connections whose rooms are looked at by one call.
+const TOLD: usize = 512;
+
+/// Connections that are looked at before it is counted what they cost.
+const STEP: usize = 16;
+
+/// The number of rooms that cost as much as one more connection.
+const ROOMS: usize = 2;
 
 impl Switchboard {
     /// Sets what the members of rooms are told of the user of a connection; `None`: nothing. For a
     /// connection that is not admitted yet, it counts from then on. The members are told with the next
     /// change of presence. It lasts as long as the user has a connection, and through grace periods.
     ///
-    /// Costs a look at each room of the user's connections.
+    /// Costs a look at each room of the user's connections. Of many connections, it looks at those of some,
+    /// and those that follow, the [ticks](Self::tick) that are due at once.
     ///
     /// # Errors
     ///
@@ -68,14 +79,50 @@ impl Switchboard {
 
     pub(super) fn change_info(&mut self, user: u32, info: Option<PresenceInfo>) {
         self.users.set_info(user, info);
-        for slot in self.users.at(user).connections.iter() {
-            for membership in &self.connections.at(slot).rooms {
-                let key = membership.room;
-                let presence = self.config.room(&self.rooms.at(key).name).presence;
-                if presence.info {
-                    let update_at = self.clock.now() + presence.interval;
-                    self.rooms.info_changed(&self.users, key, user, update_at);
-                }
+        let devices = self.users.at(user).connections.len();
+        let user = self.users.at(user).name.clone();
+        let last = self.users.last_place(&user);
+        let telling = Telling::new(user, last);
+        if devices > TOLD {
+            self.tellings.add(telling);
+        } else {
+            self.tell_some(telling);
+        }
+    }
+
+    /// Goes on with telling the rooms of users with many connections: a part of the first one's.
+    pub(super) fn go_on_telling(&mut self) {
+        if let Some(telling) = self.tellings.next() {
+            self.tell_some(telling);
+        }
+    }
+
+    fn tell_some(&mut self, mut telling: Telling) {
+        let mut looked = 0;
+        while looked < TOLD {
+            let places = (telling.after, telling.last);
+            let (slots, next) = self.users.some(&telling.user, places, STEP);
+            for slot in slots {
+                looked += 1 + self.connections.at(slot).rooms.len() / ROOMS;
+                self.tell_rooms_of(slot);
+            }
+            let Some(after) = next else {
+                return;
+            };
+            telling.after = after;
+        }
+        self.tellings.go_on(telling);
+    }
+
+    fn tell_rooms_of(&mut self, slot: u32) {
+        let connection = self.connections.at(slot);
+        for membership in &connection.rooms {
+            let key = membership.room;
+            let presence = self.config.room(&self.rooms.at(key).name).presence;
+            if presence.info {
+                let update_at = self.clock.now() + presence.interval;
+                let user = connection.user;
+                self.rooms.info_changed(&self.users, key, user, update_at);
             }
         }
     }

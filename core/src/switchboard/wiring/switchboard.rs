@@ -22,6 +22,7 @@ use crate::switchboard::relay::Relay;
 use crate::switchboard::rooms::Rooms;
 use crate::switchboard::seats::Seats;
 use crate::switchboard::table::Table;
+use crate::switchboard::telling::Tellings;
 use crate::switchboard::timers::Kind;
 use crate::switchboard::to_user::DirectInParts;
 use crate::switchboard::users::Users;
@@ -111,6 +112,7 @@ pub struct Switchboard {
     pub(super) drain: Drain,
     /// Messages of clients on their way to users with many connections, the oldest first.
     pub(super) directs: VecDeque<DirectInParts>,
+    pub(super) tellings: Tellings,
     pub(super) effects: Effects,
     pub(super) counters: Counters,
     /// In a cluster, what is to be said to it.
@@ -172,6 +174,7 @@ impl Switchboard {
             posts: Posts::new(posts),
             drain: Drain::default(),
             directs: VecDeque::new(),
+            tellings: Tellings::default(),
             effects: Effects::default(),
             counters: Counters::default(),
             relay: config.cluster.as_ref().map(|_| Box::default()),
@@ -191,7 +194,8 @@ impl Switchboard {
     /// Costs one comparison per kind of timer.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let to_send = !self.directs.is_empty() || !self.from_cluster.is_empty();
+        let of_users = !self.directs.is_empty() || !self.tellings.is_empty();
+        let to_send = of_users || !self.from_cluster.is_empty();
         let more = to_send || self.has_more_to_end() || self.pings.has_more_to_ask();
         let more = more.then(|| self.clock.now());
         let live = earlier(self.deadlines.next(), self.pings.next());
