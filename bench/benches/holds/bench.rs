@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 use switchboard_core::protocol::Content;
 use switchboard_core::{
     Config, ConnectionId, Event, Exclude, Frame, Identity, Request, Switchboard, Time, ToAll,
-    WriteTurn,
+    ToUser, WriteTurn,
 };
 
 use crate::world::{CONTENT, PEER};
@@ -18,6 +18,8 @@ const ROOM: &str = "everybody";
 const TURN: usize = 32;
 /// Entries of a list that a hub looks at under one hold of the lock.
 const LOOK: usize = 4_096;
+/// Logins that a hub prolongs under one hold of the lock.
+const EXTENDED: usize = 512;
 /// The time within which the next part is due.
 const PART: Duration = Duration::from_micros(100);
 /// Messages that a member may lag behind where members do not read.
@@ -200,6 +202,56 @@ impl Bench {
             next = following;
         }
         assert_eq!((members, users), (self.ids.len(), self.ids.len()));
+    }
+
+    /// Makes the calls about a user who has all the connections, in parts like a hub.
+    pub(crate) fn call_user(&mut self, user: &str) {
+        let devices = self.ids.len();
+        let mut to = ToUser::new(user, Frame::text("to a user"));
+        let receipt = loop {
+            let part = self.call("send_to_user", |board, now| {
+                board.send_to_user_part(now, &mut to)
+            });
+            if let Some(receipt) = part.expect("it fits") {
+                break receipt;
+            }
+        };
+        assert_eq!(receipt.accepted, devices);
+        self.write();
+        let (mut found, mut next) = (Vec::new(), Some(0));
+        while let Some(after) = next {
+            let (part, following) = self.call("connections_of", |board, _| {
+                board.connections_of_after(user, after, LOOK)
+            });
+            found.extend(part);
+            next = following;
+        }
+        assert_eq!(found.len(), devices);
+        let mut next = Some(0);
+        while let Some(after) = next {
+            let (heard, following) = self.call("last_heard", |board, now| {
+                board.last_heard_after(now, user, after, LOOK)
+            });
+            assert!(heard.is_some());
+            next = following;
+        }
+        let hour = Some(Duration::from_secs(3_600));
+        for part in found.chunks(EXTENDED) {
+            self.call("extend_user", |board, now| {
+                board.extend_each(now, part, hour)
+            });
+        }
+        self.call("set_presence", |board, now| {
+            board.set_user_presence(now, user, None)
+        });
+        self.pass(Duration::from_millis(1));
+        self.call("ping_user", |board, now| {
+            board.ping_user(now, user, Duration::from_secs(2))
+        });
+        self.pass(Duration::from_millis(1));
+        self.write();
+        self.pass(Duration::from_secs(3));
+        self.write();
     }
 
     pub(crate) fn heartbeats(&mut self, seconds: u64) {

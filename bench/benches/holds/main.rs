@@ -35,7 +35,7 @@ const MEASURE: &str = "--measure";
 /// Rooms of one connection where each is in many.
 const ROOMS: usize = 100;
 /// Connections of one user.
-const DEVICES: usize = 100_000;
+const DEVICES: usize = 300_000;
 /// Messages of a room that keeps some.
 const MESSAGES: usize = 20;
 /// Messages and keys of rooms that keep many.
@@ -215,7 +215,7 @@ fn many_rooms(memberships: usize) {
     }
 }
 
-/// All connections of a user are closed.
+/// Calls about a user with many connections, all of which are closed at last.
 fn one_user(connections: usize) {
     let connections = connections.min(DEVICES);
     let mut config = config();
@@ -231,13 +231,15 @@ fn one_user(connections: usize) {
     }
     bench.settle();
     bench.holds.clear();
+    bench.call_user("ann");
+    bench.report("one user");
     let closed = bench.call("disconnect", |board, now| {
         board.disconnect_user(now, "ann", CloseReason::Kicked)
     });
     assert_eq!(closed, connections);
     bench.pass(Duration::from_millis(1));
     bench.write();
-    bench.report("one user");
+    bench.report("one user ends");
 }
 
 /// The messages of many rooms become too old, and the rooms end.
