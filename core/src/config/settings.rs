@@ -43,26 +43,45 @@ impl RoomSettings {
 
 impl Config {
     /// Returns what holds for a room of this name.
-    // Inlined, because most callers want one setting, and the others are not worked out for them then.
-    #[inline]
     pub(crate) fn room(&self, name: &str) -> RoomSettings {
+        self.under(self.rule_of(name))
+    }
+
+    /// Returns what holds for presence in a room of this name. Cheaper than [`room`](Self::room).
+    pub(crate) fn room_presence(&self, name: &str) -> Presence {
+        self.presence_under(self.rule_of(name))
+    }
+
+    /// Returns the seats of a room of this name on this node. Cheaper than [`room`](Self::room).
+    pub(crate) fn room_members(&self, name: &str) -> usize {
+        self.members_under(self.rule_of(name))
+    }
+
+    fn rule_of(&self, name: &str) -> Option<&RoomRule> {
         let mut rules = self.room_rules.iter();
-        self.under(rules.find(|rule| name.starts_with(&rule.prefix)))
+        rules.find(|rule| name.starts_with(&rule.prefix))
+    }
+
+    fn presence_under(&self, rule: Option<&RoomRule>) -> Presence {
+        rule.map_or(self.presence, |rule| rule.presence.over(&self.presence))
+    }
+
+    fn members_under(&self, rule: Option<&RoomRule>) -> usize {
+        let members = rule.and_then(|rule| rule.members);
+        members.unwrap_or(self.limits.room_members)
     }
 
     /// Returns what holds for the rooms to which this rule applies, or none.
-    #[inline]
     pub(super) fn under(&self, rule: Option<&RoomRule>) -> RoomSettings {
-        let members = rule.and_then(|rule| rule.members);
         let slow = rule.and_then(|rule| rule.slow);
         let cluster = self.cluster.as_ref();
         let order = rule.and_then(|rule| rule.order);
         let when_down = rule.and_then(|rule| rule.when_down);
         let mut settings = RoomSettings {
-            members: members.unwrap_or(self.limits.room_members),
+            members: self.members_under(rule),
             hold_seat: rule.and_then(|rule| rule.hold_seat),
             slow: slow.unwrap_or(self.slow),
-            presence: rule.map_or(self.presence, |rule| rule.presence.over(&self.presence)),
+            presence: self.presence_under(rule),
             compress: rule.and_then(|rule| rule.compress).unwrap_or(true),
             history: rule.map_or(self.history, |rule| rule.history.over(&self.history)),
             keep: rule.map_or(Keep::History, |rule| rule.keep),

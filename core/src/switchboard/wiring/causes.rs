@@ -239,7 +239,7 @@ impl Switchboard {
             return Cause::rule("limits.room_members");
         };
         let taken = self.member_count(lobby) + self.held_seats(lobby);
-        let most = self.config.room(lobby).members;
+        let most = self.config.room_members(lobby);
         if taken < most {
             let (held, most) = (self.rooms.active(), limits.rooms);
             return Cause::measured("limits.rooms", held, most, Unit::Rooms);

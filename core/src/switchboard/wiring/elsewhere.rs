@@ -30,7 +30,7 @@ impl Switchboard {
         let Some(relay) = &mut self.relay else {
             return;
         };
-        let update_at = self.clock.now() + self.config.room(name).presence.interval;
+        let update_at = self.clock.now() + self.config.room_presence(name).interval;
         let joined = joined.iter().map(|(user, info)| (user.clone(), read(info)));
         match self.rooms.find(name) {
             Some(key) if self.rooms.at(key).is_active() => {

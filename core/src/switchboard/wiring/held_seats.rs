@@ -41,7 +41,7 @@ impl Switchboard {
 
     /// Returns how many members a room may have, beside the seats that are held for others than `user`.
     pub(super) fn seats_in(&self, room: &str, user: Option<&str>) -> usize {
-        let members = self.config.room(room).members;
+        let members = self.config.room_members(room);
         members.saturating_sub(self.held_seats.for_others(room, user))
     }
 

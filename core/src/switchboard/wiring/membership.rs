@@ -238,7 +238,7 @@ impl Switchboard {
 
     /// Returns what holds for presence in a room.
     pub(super) fn presence_in(&self, key: u32) -> Presence {
-        self.config.room(&self.rooms.at(key).name).presence
+        self.config.room_presence(&self.rooms.at(key).name)
     }
 
     /// Returns when a change of presence in a room is told, at the latest.

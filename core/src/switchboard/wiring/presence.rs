@@ -32,7 +32,7 @@ impl Switchboard {
 
     pub(super) fn tick_presence(&mut self) {
         let now = self.clock.now();
-        let update_at = |room: &str| now + self.config.room(room).presence.interval;
+        let update_at = |room: &str| now + self.config.room_presence(room).interval;
         if !self.rooms.tick(&mut self.users, now, update_at) {
             // An update that is due counts those who have gone by now.
             return;

@@ -118,7 +118,7 @@ impl Switchboard {
         let connection = self.connections.at(slot);
         for membership in &connection.rooms {
             let key = membership.room;
-            let presence = self.config.room(&self.rooms.at(key).name).presence;
+            let presence = self.config.room_presence(&self.rooms.at(key).name);
             if presence.info {
                 let update_at = self.clock.now() + presence.interval;
                 let user = connection.user;

@@ -39,7 +39,7 @@ impl Switchboard {
         };
         while let Some((room, user, comes)) = self.rooms.next_move() {
             relay.requests.push_back(if comes {
-                let is_told = self.config.room(&room).presence.info;
+                let is_told = self.config.room_presence(&room).info;
                 let info = self.users.info(&user).filter(|_| is_told);
                 let info = info.map(PresenceInfo::to_line);
                 ClusterRequest::Appeared { room, user, info }
