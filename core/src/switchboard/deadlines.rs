@@ -101,17 +101,18 @@ impl Deadlines {
     }
 
     /// Takes the next deadline that is due at `now`. Timers whose deadline has moved are armed
-    /// anew.
+    /// anew. `fetch` reads what else is needed of a connection whose turn will come.
     pub(super) fn pop(
         &mut self,
         connections: &mut Table,
         config: &Config,
         now: Time,
+        fetch: impl Fn(ConnectionId) -> u64,
     ) -> Option<(Kind, ConnectionId)> {
         while let Some((_, kind, id)) = self.timers.pop(now) {
             self.prefetched = match self.prefetched {
                 // Prefetch the next batch before this one runs out.
-                0 | 1 => self.prefetch(connections, kind, now),
+                0 | 1 => self.prefetch(connections, kind, now, &fetch),
                 more => more - 1,
             };
             let Ok(connection) = connections.get_mut(id) else {
@@ -188,12 +189,18 @@ impl Deadlines {
 
     /// Reads a word of each connection that is due next, so that their cache misses overlap.
     /// Returns the number of connections.
-    fn prefetch(&self, connections: &Table, kind: Kind, now: Time) -> usize {
+    fn prefetch(
+        &self,
+        connections: &Table,
+        kind: Kind,
+        now: Time,
+        fetch: impl Fn(ConnectionId) -> u64,
+    ) -> usize {
         let ahead = self.timers.ahead(kind, now).take(PREFETCH);
         let mut words = 0;
         let mut count = 0;
         for id in ahead {
-            words ^= connections.get(id).map_or(0, ConnectionState::fetch);
+            words ^= connections.get(id).map_or(0, ConnectionState::fetch) ^ fetch(id);
             count += 1;
         }
         std::hint::black_box(words);
@@ -235,9 +242,9 @@ mod tests {
             deadlines.arm(&mut table, &config, id, Kind::Handshake);
         }
         assert_eq!(deadlines.next(), Some(at(10)));
-        assert_eq!(deadlines.pop(&mut table, &config, at(9)), None);
+        assert_eq!(deadlines.pop(&mut table, &config, at(9), |_| 0), None);
         let mut due = Vec::new();
-        while let Some((kind, id)) = deadlines.pop(&mut table, &config, at(30)) {
+        while let Some((kind, id)) = deadlines.pop(&mut table, &config, at(30), |_| 0) {
             assert_eq!(kind, Kind::Handshake);
             due.push(id);
         }
@@ -252,10 +259,10 @@ mod tests {
         let mut deadlines = Deadlines::default();
         deadlines.arm(&mut table, &config, ids[0], Kind::Handshake);
         table.get_mut(ids[0]).unwrap().deadline = at(50);
-        assert_eq!(deadlines.pop(&mut table, &config, at(40)), None);
+        assert_eq!(deadlines.pop(&mut table, &config, at(40), |_| 0), None);
         assert_eq!(deadlines.next(), Some(at(50)));
         deadlines.audit(&table, &config).unwrap();
-        let due = deadlines.pop(&mut table, &config, at(50));
+        let due = deadlines.pop(&mut table, &config, at(50), |_| 0);
         assert_eq!(due, Some((Kind::Handshake, ids[0])));
     }
 

@@ -11,6 +11,7 @@
 //! not starve reading.
 
 use std::future::poll_fn;
+use std::hint::black_box;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, Waker};
@@ -30,6 +31,9 @@ use crate::sync::Arc;
 
 /// Turns after which the loop yields to everything else in the runtime.
 const TURNS: u32 = 32;
+/// Tasks of which the first words are read together before each is polled, so that their cache misses
+/// overlap.
+const PREFETCH: usize = 16;
 /// Pause before retrying to create the set of sockets.
 const REST: Duration = Duration::from_millis(50);
 
@@ -210,14 +214,21 @@ impl<R: Listen> EventLoop<R> {
                 Look::Nothing
             }
         };
-        for (token, readiness) in ready.drain(..) {
-            if let Some(hosted) = self.hosted.get(token.place as usize)
-                && hosted.task.generation == token.generation
-            {
-                hosted.task.link().socket.note(readiness);
-                self.poll_task(token);
+        for next in ready.chunks(PREFETCH) {
+            let found = next
+                .iter()
+                .filter_map(|(token, _)| self.hosted.get(token.place as usize));
+            black_box(found.fold(0, |words, hosted| words ^ hosted.task.fetch()));
+            for &(token, readiness) in next {
+                if let Some(hosted) = self.hosted.get(token.place as usize)
+                    && hosted.task.generation == token.generation
+                {
+                    hosted.task.link().socket.note(readiness);
+                    self.poll_task(token);
+                }
             }
         }
+        ready.clear();
         self.ready = ready;
         looked
     }

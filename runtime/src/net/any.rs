@@ -113,6 +113,17 @@ impl AnySocket {
         }
     }
 
+    /// Reads a word of the socket, so that it is in the processor's cache.
+    pub(crate) fn fetch(&self) -> u64 {
+        match &self.0 {
+            #[cfg(target_os = "linux")]
+            Kind::Tcp(socket) => socket.fetch(),
+            #[cfg(feature = "tls")]
+            Kind::Tls(tls) => tls.socket().fetch(),
+            Kind::Other(_) => 0,
+        }
+    }
+
     fn socket(&self) -> &dyn Socket {
         match &self.0 {
             #[cfg(target_os = "linux")]

@@ -61,6 +61,10 @@ impl Tcp {
         let _ = SockRef::from(&self.stream).set_tcp_user_timeout(Some(time));
     }
 
+    pub(crate) const fn fetch(&self) -> u64 {
+        self.limited as u64
+    }
+
     pub(crate) fn note(&self, readiness: Readiness) {
         self.ready.fetch_or(readiness.0, Ordering::Relaxed);
     }

@@ -36,6 +36,12 @@ impl Log {
         }
     }
 
+    /// Reads a word of a connection, so that it is in the processor's cache.
+    pub(in crate::switchboard) fn fetch(&self, id: ConnectionId) -> u64 {
+        let connection = self.connections.get(id.slot as usize);
+        connection.map_or(0, |found| u64::from(found.queue))
+    }
+
     /// Returns whether a connection is an event stream.
     pub(in crate::switchboard) fn is_event_stream(&self, id: ConnectionId) -> bool {
         self.connection(id).is_some_and(|found| found.events)

@@ -16,6 +16,9 @@ const SLICE: usize = 32;
 pub(super) const CHUNK: usize = 64 << 10;
 /// Bytes in the buffer above which no further connection is taken.
 const BUFFER: usize = 256 << 10;
+/// Connections of which the first words are read together, before each is served: about as many as the
+/// cache misses that a processor can have under way.
+const PREFETCH: usize = 16;
 /// Frames of as many bytes are lent instead of being copied.
 pub(super) const LENT_FROM: usize = 8 << 10;
 
@@ -53,12 +56,17 @@ impl Log {
 
     fn take_dirty(&mut self, turn: &mut Turn, most: usize, markers: &mut dyn Markers) {
         let mut looks = LOOKS;
+        let mut fetched = 0;
         while turn.jobs.len() < most
             && turn.buffer.len() < BUFFER
             && looks > 0
             && let Some((slot, _)) = self.dirty.pop_front()
         {
             looks -= 1;
+            fetched = match fetched {
+                0 => self.prefetch(most - turn.jobs.len()),
+                more => more - 1,
+            };
             #[cfg(test)]
             (self.visits += 1);
             let connection = &mut self.connections[slot as usize];
@@ -67,6 +75,30 @@ impl Log {
                 self.serve(slot, turn, markers);
             }
         }
+    }
+
+    /// Reads what serving the next connections reads first, so that their cache misses overlap. Returns
+    /// the number of connections.
+    fn prefetch(&self, most: usize) -> usize {
+        let mut words = 0;
+        let mut count = 0;
+        while count < most.min(PREFETCH)
+            && let Some(&(slot, _)) = self.dirty.get(count)
+        {
+            count += 1;
+            let Some(connection) = self.connections.get(slot as usize) else {
+                continue;
+            };
+            words ^= u64::from(connection.generation);
+            if let Some(found) = connection.rooms.first()
+                && let Some(room) = self.rooms.get(found.room)
+            {
+                let member = room.members.get(found.index as usize);
+                words ^= room.end() ^ member.map_or(0, |member| member.cursor);
+            }
+        }
+        std::hint::black_box(words);
+        count
     }
 
     fn take_rooms(&mut self, turn: &mut Turn, most: usize, markers: &mut dyn Markers) {

@@ -71,7 +71,7 @@ impl Switchboard {
         let mut share = TIMERS;
         while share > 0
             && self.effects.may_end()
-            && let Some((kind, id)) = self.deadlines.pop(&mut self.connections, &self.config, now)
+            && let Some((kind, id)) = self.next_due(now)
         {
             if kind == Kind::Ping {
                 share -= 1;
@@ -85,6 +85,12 @@ impl Switchboard {
         }
         // Of those whom a timer admits, logins may have expired while they waited.
         self.tick_expiries(ENDS - expired);
+    }
+
+    fn next_due(&mut self, now: Time) -> Option<(Kind, ConnectionId)> {
+        let (connections, log) = (&mut self.connections, &self.log);
+        self.deadlines
+            .pop(connections, &self.config, now, |id| log.fetch(id))
     }
 
     fn due(&mut self, kind: Kind, id: ConnectionId) {
