@@ -19,8 +19,6 @@ const BUFFER: usize = 256 << 10;
 /// Connections of which the first words are read together, before each is served: about as many as the
 /// cache misses that a processor can have under way.
 const PREFETCH: usize = 16;
-/// Rooms of which the first words are read together, before each is walked.
-const PREFETCH_ROOMS: usize = 4;
 /// Frames of as many bytes are lent instead of being copied.
 pub(super) const LENT_FROM: usize = 8 << 10;
 
@@ -105,16 +103,11 @@ impl Log {
 
     fn take_rooms(&mut self, turn: &mut Turn, most: usize, markers: &mut dyn Markers) {
         let mut looks = LOOKS;
-        let mut fetched = 0;
         while turn.jobs.len() < most
             && turn.buffer.len() < BUFFER
             && looks > 0
             && let Some((key, serial)) = self.pending.pop_front()
         {
-            fetched = match fetched {
-                0 => self.prefetch_rooms(),
-                more => more - 1,
-            };
             if self.rooms.get(key).is_none_or(|room| room.serial != serial) {
                 looks -= 1;
                 continue;
@@ -129,28 +122,6 @@ impl Log {
                 self.congested -= usize::from(std::mem::take(&mut room.congested));
             }
         }
-    }
-
-    /// Reads what walking the next rooms reads first, so that their cache misses overlap. Returns the number
-    /// of rooms.
-    fn prefetch_rooms(&self) -> usize {
-        let mut words = 0;
-        let mut count = 0;
-        while count < PREFETCH_ROOMS
-            && let Some(&(key, _)) = self.pending.get(count)
-        {
-            count += 1;
-            let Some(room) = self.rooms.get(key) else {
-                continue;
-            };
-            words ^= room.serial ^ room.end() ^ u64::from(room.left);
-            if let Some(member) = room.members.get(room.walk as usize) {
-                let connection = self.connections.get(member.slot as usize);
-                words ^= connection.map_or(0, |found| u64::from(found.generation));
-            }
-        }
-        std::hint::black_box(words);
-        count
     }
 
     /// Visits the next members of a room's circle; returns how many.
