@@ -5,7 +5,7 @@ use switchboard_tests::clients::run;
 #[test]
 fn everybody_comes_back_in_time_and_no_faster_than_full_jitter_allows() {
     let outcome = run(7, 1_000);
-    assert_eq!(outcome.scenes.len(), 5, "{outcome}");
+    assert_eq!(outcome.scenes.len(), 7, "{outcome}");
     assert_eq!(outcome.stopped, 20, "{outcome}");
 }
 

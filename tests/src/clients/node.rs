@@ -1,6 +1,6 @@
 //! The server's core under a driver without sockets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -11,8 +11,10 @@ use switchboard_core::{
     WriteTurn,
 };
 
-/// Messages that a room keeps: more than anybody misses while the node lives.
-const KEPT: usize = 1_000;
+/// Messages that a room keeps.
+pub(super) const KEPT: usize = 1_000;
+/// Messages that may wait for a member before it counts as slow.
+pub(super) const WAITING: usize = 100;
 
 /// A client's socket: the index of the client and the number of its socket.
 pub(super) type Socket = (usize, u32);
@@ -29,6 +31,8 @@ pub(super) struct Node {
     pub(super) board: Switchboard,
     sockets: BTreeMap<ConnectionId, Socket>,
     ids: BTreeMap<Socket, ConnectionId>,
+    /// These take no bytes.
+    stalled: BTreeSet<Socket>,
 }
 
 impl Node {
@@ -38,6 +42,7 @@ impl Node {
                 connections: 2 * clients,
                 handshakes: 2 * clients,
                 closing: 2 * clients,
+                queue_messages: WAITING,
                 ..Limits::default()
             },
             rates: Rates {
@@ -56,6 +61,7 @@ impl Node {
             board: Switchboard::new(config, seed, now).expect("a configuration"),
             sockets: BTreeMap::new(),
             ids: BTreeMap::new(),
+            stalled: BTreeSet::new(),
         }
     }
 
@@ -111,6 +117,20 @@ impl Node {
         }
     }
 
+    /// A client stops reading, until [`resume`](Self::resume).
+    pub(super) fn stall(&mut self, socket: Socket) {
+        self.stalled.insert(socket);
+    }
+
+    /// All clients read on.
+    pub(super) fn resume(&mut self, now: Time) {
+        for socket in std::mem::take(&mut self.stalled) {
+            if let Some(&id) = self.ids.get(&socket) {
+                let _ = self.board.handle(now, id, Event::Writable);
+            }
+        }
+    }
+
     /// Returns all outputs that are due.
     pub(super) fn outputs(&mut self, now: Time) -> Vec<NodeOutput> {
         let mut outputs = Vec::new();
@@ -122,9 +142,11 @@ impl Node {
             }
             self.board.take_turn(&mut turn, 32);
             turn.write_each(|id, bytes| {
-                if let Some(&socket) = self.sockets.get(&id) {
-                    outputs.push(NodeOutput::Bytes(socket, bytes.to_vec()));
+                let socket = self.sockets.get(&id).copied();
+                if socket.is_some_and(|socket| self.stalled.contains(&socket)) {
+                    return 0;
                 }
+                outputs.extend(socket.map(|socket| NodeOutput::Bytes(socket, bytes.to_vec())));
                 bytes.len()
             });
             self.board.report(now, &mut turn);

@@ -12,13 +12,13 @@ use super::guest::Guest;
 use super::world::{Counts, SLOWEST, World};
 
 /// The longest delay that a client chooses on its own.
-const LONGEST_WAIT: Duration = Duration::from_secs(20);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(20);
 /// How long a client waits for a socket to open.
 pub(super) const OPEN: Duration = Duration::from_secs(5);
 /// A dial and its answer, `welcome`, `subscribe` and its answer.
-const GETTING_IN: Duration = SLOWEST.saturating_mul(6);
+pub(super) const GETTING_IN: Duration = SLOWEST.saturating_mul(6);
 
-const ROOM: usize = 20;
+pub(super) const ROOM: usize = 20;
 const OUTAGE: Duration = Duration::from_secs(3);
 const PARTITION: Duration = Duration::from_secs(60);
 const WINDOW: Duration = Duration::from_secs(30);
@@ -72,13 +72,15 @@ impl fmt::Display for Outcome {
             messages,
             recovered,
             missed,
+            resent,
+            duplicates,
             ..
         } = self.counts;
         writeln!(
             f,
             "{} clients, {:?} of virtual time, {arrivals} arrivals, {welcomes} connections, \
-             {messages} messages, {recovered} recoveries, {missed} messages missed and told so; {} stay \
-             away as told; trace {:016x}",
+             {messages} messages, {resent} sent again, {duplicates} of them known, {recovered} recoveries, \
+             {missed} messages missed and told so; {} stay away as told; trace {:016x}",
             self.clients, self.time, self.stopped, self.trace
         )?;
         for Scene { name, figures } in &self.scenes {
@@ -119,6 +121,8 @@ pub fn run(seed: u64, clients: usize) -> Outcome {
     story.told_to_stay_away();
     story.restart();
     story.blink();
+    story.stall();
+    story.forget();
     story.partition();
     story.drain();
     let world = story.world;
@@ -132,20 +136,20 @@ pub fn run(seed: u64, clients: usize) -> Outcome {
     }
 }
 
-struct Story {
-    world: World,
+pub(super) struct Story {
+    pub(super) world: World,
     /// Number of users; the clients after those are second logins.
-    users: usize,
+    pub(super) users: usize,
     scenes: Vec<Scene>,
 }
 
 impl Story {
-    fn second(&self) -> usize {
+    pub(super) fn second(&self) -> usize {
         self.world.now.since(Time::ZERO).as_secs() as usize
     }
 
     /// Lets time pass, with some messages.
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         let end = self.world.now + time;
         while self.world.now < end {
             for _ in 0..10 {
@@ -163,7 +167,7 @@ impl Story {
     }
 
     /// Waits until all clients are connected, at most `deadline`; returns the time it took.
-    fn until_all_in(&mut self, deadline: Duration) -> Duration {
+    pub(super) fn until_all_in(&mut self, deadline: Duration) -> Duration {
         let begun = self.world.now;
         while !self.all_in() {
             let waited = self.world.now.since(begun);
@@ -197,7 +201,7 @@ impl Story {
     }
 
     /// Checks the attempts in each second since `from` against `allowed`.
-    fn knocks(&self, from: usize, allowed: impl Fn(usize) -> usize) -> Figures {
+    pub(super) fn knocks(&self, from: usize, allowed: impl Fn(usize) -> usize) -> Figures {
         let mut figures = Figures::default();
         let seconds = self.world.knocks.get(from..).unwrap_or_default();
         for (second, &knocks) in seconds.iter().enumerate() {
@@ -214,7 +218,7 @@ impl Story {
         figures
     }
 
-    fn tell(&mut self, name: &'static str, figures: Figures) {
+    pub(super) fn tell(&mut self, name: &'static str, figures: Figures) {
         self.scenes.push(Scene { name, figures });
     }
 
@@ -283,47 +287,47 @@ impl Story {
         self.pass(Duration::from_secs(60));
     }
 
-    /// Everybody's connection breaks at once, while others publish; the node lives. Its clients come back
-    /// by the thousand in a second, and get what they missed.
-    fn blink(&mut self) {
-        self.pass(Duration::from_secs(1));
-        let from = self.second();
-        let clients = self.world.guests.iter().filter(|guest| guest.is_in());
-        let clients = clients.count();
-        let before = self.world.counts;
-        self.world.break_all();
-        self.broadcast_to_all_rooms();
-        self.pass(OUTAGE);
-        let deadline = LONGEST_WAIT + GETTING_IN;
-        let back = self.until_all_in(deadline);
-        let mut figures = self.knocks(from, |_| clients);
-        (figures.back, figures.deadline) = (back, deadline);
-        self.tell("blink", figures);
-        self.pass(Duration::from_secs(10));
-        self.check_nothing_missing(&before, clients);
-        // Unlike in a long partition, no message waits for longer than a client's queue allows.
-        let unconfirmed = self.world.counts.unconfirmed - before.unconfirmed;
-        assert_eq!(unconfirmed, 0, "the rooms know what became of each message");
+    pub(super) fn rooms(&self) -> usize {
+        self.world.guests.len().div_ceil(ROOM)
     }
 
-    /// The application sends three messages to each room, whether or not anybody is there.
-    fn broadcast_to_all_rooms(&mut self) {
-        let rooms = self.world.guests.len().div_ceil(ROOM);
+    /// The application sends so many messages to each of the first rooms, whether or not anybody is there.
+    pub(super) fn broadcast(&mut self, rooms: usize, messages: usize) {
         let front = self.world.front.expect("a node");
         self.world.at_node(front, |node, now| {
             let content = Content::parse("\"to all\"").expect("JSON");
-            for room in (0..rooms).flat_map(|room| [room; 3]) {
+            for room in 0..rooms {
                 let room = format!("room-{room}");
-                let nobody = Exclude::NOBODY;
-                let sent = node.board.broadcast(now, &room, content, None, nobody);
-                assert!(sent.is_ok_and(|sent| sent.seq.is_some()), "{room} is kept");
+                for _ in 0..messages {
+                    let nobody = Exclude::NOBODY;
+                    let sent = node.board.broadcast(now, &room, content, None, nobody);
+                    assert!(sent.is_ok_and(|sent| sent.seq.is_some()), "{room} is kept");
+                }
             }
         });
     }
 
+    /// Returns the sum of the last numbers used in all rooms.
+    pub(super) fn numbers(&self) -> u64 {
+        let rooms = (0..self.rooms()).map(|room| self.last_number(&format!("room-{room}")));
+        rooms.sum()
+    }
+
+    fn last_number(&self, room: &str) -> u64 {
+        let front = self.world.front.expect("a node");
+        let node = self.world.nodes[front].as_ref().expect("a node");
+        node.board.position(room).map_or(0, |position| position.seq)
+    }
+
+    /// Returns the number of messages that a client has neither got nor published, and was not told of.
+    pub(super) fn missing(&self, index: usize) -> usize {
+        let guest = &self.world.guests[index];
+        guest.missing(self.last_number(&guest.room))
+    }
+
     /// Checks that all clients that came back since then have recovered, and that nobody misses a
     /// message, or got one twice.
-    fn check_nothing_missing(&mut self, before: &Counts, back: usize) {
+    pub(super) fn check_nothing_missing(&mut self, before: &Counts, back: usize) {
         self.world.run_until(self.world.now + 2 * SLOWEST);
         let counts = &self.world.counts;
         let recovered = (counts.recovered - before.recovered) as usize;

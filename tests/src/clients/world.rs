@@ -100,6 +100,10 @@ pub struct Counts {
     pub failed: u64,
     /// Of these, the ones of which the server could not tell whether it has them.
     pub unconfirmed: u64,
+    /// Messages that were sent again.
+    pub resent: u64,
+    /// Of these, the ones that the server had already.
+    pub duplicates: u64,
 }
 
 impl World {
@@ -141,9 +145,10 @@ impl World {
         }
     }
 
-    /// Breaks all connections, of which both ends learn at once; what is on its way is lost.
-    pub(super) fn break_all(&mut self) {
-        for index in 0..self.guests.len() {
+    /// Breaks the connections of these clients, of which both ends learn at once; what is on its way is
+    /// lost.
+    pub(super) fn break_those(&mut self, which: impl IntoIterator<Item = usize>) {
+        for index in which {
             let socket = (index, self.guests[index].links);
             if let (Some(home), true) = (self.homes[index], self.guests[index].link.is_some()) {
                 self.at_node(home, |node, now| node.reset(now, socket));
@@ -278,6 +283,7 @@ impl World {
                 self.at_node(front, |node, now| node.arrive(now, socket, &user, &session));
             }
             Arrival::Text(socket, text) => {
+                self.counts.resent += u64::from(text.contains("\"again\":"));
                 self.at_home(socket, |node, now| node.text(now, socket, &text));
             }
             Arrival::Pong(socket, payload) => {
@@ -311,7 +317,10 @@ impl World {
                     let (code, reason) = status_code(status);
                     self.lost(index, code, reason);
                 }
-                Received::Text(text) => self.ask(index, Input::Message { text: &text }),
+                Received::Text(text) => {
+                    self.counts.duplicates += u64::from(text.contains("\"duplicate\":true"));
+                    self.ask(index, Input::Message { text: &text });
+                }
                 Received::Binary(_) => self.ask(index, Input::Message { text: "" }),
                 Received::Ping(payload) => self.send(socket, Arrival::Pong(socket, payload)),
                 Received::Pong(_) => {}
