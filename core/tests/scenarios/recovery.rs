@@ -1,7 +1,7 @@
 //! Coming back to a room that keeps a history (`docs/protocol.md`, section 5).
 
 use serde_json::{Value, json};
-use switchboard_core::{Config, Exclude, Reach};
+use switchboard_core::{Config, Exclude, Reach, Time};
 use switchboard_kit::Received;
 
 use crate::world::{Client, World, secs};
@@ -120,6 +120,40 @@ fn what_is_too_old_is_not_given_out() {
     );
     assert_eq!(short(&told)[0], "subscribed false");
     assert_eq!(told[0]["first"], 2);
+}
+
+#[test]
+fn a_stall_of_the_host_ages_messages_and_a_clock_that_stands_or_goes_back_does_not() {
+    let mut world = keeping(10, |_| {});
+    let [ann, bob] = [world.connect("ann", "lobby"), world.connect("bob", "")];
+    let epoch = world.messages_of(ann, "subscribed")[0]["epoch"].clone();
+    let since = |seq: u64| Some(json!({"epoch": epoch, "seq": seq}));
+    publish(&mut world, "lobby", 2);
+    world.freeze(secs(299));
+    publish(&mut world, "lobby", 1);
+    let before = world.now;
+    world.now = Time::ZERO;
+    publish(&mut world, "lobby", 1);
+    let told = subscribes(&mut world, bob, "lobby", since(1));
+    let expected = ["subscribed true", "presence", "2", "3", "4"];
+    assert_eq!(short(&told), expected, "all are younger than the age");
+    world.says(bob, json!({"type": "unsubscribe", "channel": "lobby"}));
+    world.now = before;
+    // The first two are too old when the host is back, before any tick, and the others are not.
+    world.freeze(secs(2));
+    let told = subscribes(&mut world, bob, "lobby", since(1));
+    assert_eq!(short(&told)[0], "subscribed false");
+    assert_eq!(told[0]["first"], 3);
+    world.says(bob, json!({"type": "unsubscribe", "channel": "lobby"}));
+    let told = subscribes(&mut world, bob, "lobby", since(2));
+    assert_eq!(short(&told), ["subscribed true", "presence", "3", "4"]);
+    world.says(bob, json!({"type": "unsubscribe", "channel": "lobby"}));
+    world.freeze(secs(3_600));
+    publish(&mut world, "lobby", 1);
+    let told = subscribes(&mut world, bob, "lobby", since(3));
+    assert_eq!(short(&told)[0], "subscribed false");
+    assert_eq!((&told[0]["first"], &told[0]["seq"]), (&json!(5), &json!(5)));
+    assert_eq!(world.stats().history.messages, 1);
 }
 
 #[test]

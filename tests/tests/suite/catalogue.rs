@@ -68,7 +68,7 @@ const SECTIONS: [(&str, usize, &str); 10] = [
     ("R", 16, "Races"),
     ("J", 12, "JSON"),
     ("A", 9, "Authentication"),
-    ("K", 11, "Histories"),
+    ("K", 12, "Histories"),
     ("E", 9, "Event streams"),
 ];
 

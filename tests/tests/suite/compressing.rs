@@ -20,6 +20,9 @@ covers! {
         "D13", "an offer of a client for which the application wants none" => "plain messages";
     who_reads_slowly_gets_every_message_in_its_form:
         "D13", "a slow reader that inflates, beside one that does not" => "every message, in its form";
+    what_is_recovered_is_what_came_live_whatever_the_compression:
+        "K12", "a client that comes back with other compression than the one before" =>
+            "the messages that others got live, byte for byte, in its form";
 }
 
 fn compressing() -> Config {
@@ -306,6 +309,45 @@ fn values_of_keys_are_compressed_for_members_and_newcomers() {
     }
     let inflated = [first.inflated, newcomer.inflated, plain.inflated];
     assert_eq!(inflated, [1, 1, 0]);
+}
+
+#[test]
+fn what_is_recovered_is_what_came_live_whatever_the_compression() {
+    for room_contexts in [0, 1] {
+        let mut config = compressing();
+        config.compression = Some(Compression {
+            room_contexts,
+            ..Compression::default()
+        });
+        config.history.messages = 10;
+        let server = Server::start(config, Plain::default());
+        let forms = [None, Some(15), Some(10)];
+        let mut live = forms.map(|bits| Client::member(&server, "/ws/blue", bits));
+        for content in [words(2_000), "short".into(), words(600)] {
+            let content = format!("{content:?}");
+            server.hub.broadcast("blue", &content).expect("sent");
+        }
+        let expected: Vec<_> = (0..3).map(|_| live[0].receive()).collect();
+        for client in &mut live[1..] {
+            for expected in &expected {
+                assert_eq!(&client.receive(), expected);
+            }
+        }
+        let epoch = server.hub.position("blue").expect("a room").epoch;
+        let target = format!("/ws/blue?since={epoch}.0");
+        for bits in forms {
+            let mut back = Client::connect(&server, &target, bits);
+            back.expect("welcome");
+            assert_eq!(back.expect("subscribed")["recovered"], true);
+            for expected in &expected {
+                assert_eq!(&back.receive(), expected);
+            }
+            if bits == Some(15) {
+                // The short one only after others.
+                assert_eq!(back.inflated, if room_contexts == 0 { 2 } else { 3 });
+            }
+        }
+    }
 }
 
 #[test]
