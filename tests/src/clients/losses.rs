@@ -20,7 +20,7 @@ impl Story {
         let all = 0..self.world.guests.len();
         self.world.break_those(all);
         let rooms = self.rooms();
-        self.broadcast(rooms, 3);
+        self.broadcast(0..rooms, 3);
         let deadline = LONGEST_WAIT + GETTING_IN;
         let back = self.until_all_in(deadline);
         let mut figures = self.knocks(from, |_| clients);
@@ -64,33 +64,27 @@ impl Story {
     pub(super) fn stall(&mut self) {
         self.pass(Duration::from_secs(1));
         let from = self.second();
-        let rooms = self.rooms().div_ceil(10);
-        let before = self.world.counts;
-        let front = self.world.front.expect("a node");
-        let slow = |index: usize| index.is_multiple_of(4);
-        let inside = |story: &Self, which: &dyn Fn(usize) -> bool| -> Vec<usize> {
-            let guests = &story.world.guests[..rooms * ROOM];
-            let inside = (0..guests.len()).filter(|&index| guests[index].is_in());
-            inside.filter(|&index| which(index)).collect()
-        };
-        let stalled = inside(self, &slow);
-        for &index in &stalled {
+        let rooms = self.full_rooms(self.rooms().div_ceil(10));
+        let (before, front) = (self.world.counts, self.world.front.expect("a node"));
+        let members = rooms.start * ROOM..rooms.end * ROOM;
+        let (slow, others): (Vec<_>, Vec<_>) = members.partition(|index| index.is_multiple_of(4));
+        for &index in &slow {
             let socket = (index, self.world.guests[index].links);
             let node = self.world.nodes[front].as_mut().expect("a node");
             node.stall(socket);
         }
         for _ in 0..4 {
-            self.broadcast(rooms, WAITING / 2);
+            self.broadcast(rooms.clone(), WAITING / 2);
             self.pass(Duration::from_millis(500));
         }
         self.world.run_until(self.world.now + 2 * SLOWEST);
         let node = self.world.nodes[front].as_ref().expect("a node");
         let lagging = node.board.stats(self.world.now).lagging;
-        assert_eq!(lagging, stalled.len(), "members over the limit");
-        for index in inside(self, &|index| !slow(index)) {
+        assert_eq!(lagging, slow.len(), "members over the limit");
+        for index in others {
             assert_eq!(self.missing(index), 0, "client {index} waits for others");
         }
-        for index in inside(self, &slow) {
+        for index in slow {
             assert!(self.missing(index) >= WAITING, "client {index} reads");
         }
         self.world.at_node(front, Node::resume);
@@ -106,12 +100,11 @@ impl Story {
         self.world
             .run_until(self.world.now + Duration::from_secs(1));
         let from = self.second();
-        let rooms = self.rooms().div_ceil(100);
+        let rooms = self.full_rooms(self.rooms().div_ceil(100));
         let before = self.world.counts;
-        let guests = &self.world.guests[..rooms * ROOM];
-        let broken: Vec<usize> = (0..guests.len()).filter(|&it| guests[it].is_in()).collect();
-        let clients = broken.len();
-        self.world.break_those(broken);
+        let members = rooms.start * ROOM..rooms.end * ROOM;
+        let clients = members.len();
+        self.world.break_those(members);
         self.broadcast(rooms, KEPT + 1);
         let deadline = LONGEST_WAIT + GETTING_IN;
         let back = self.until_all_in(deadline);

@@ -1,6 +1,7 @@
 //! The scenes of a run and their assertions.
 
 use std::fmt;
+use std::ops::Range;
 use std::time::Duration;
 
 use switchboard_core::client::State;
@@ -291,12 +292,21 @@ impl Story {
         self.world.guests.len().div_ceil(ROOM)
     }
 
-    /// The application sends so many messages to each of the first rooms, whether or not anybody is there.
-    pub(super) fn broadcast(&mut self, rooms: usize, messages: usize) {
+    /// Returns so many rooms of which all clients are in: those after the rooms of the clients that stay away.
+    pub(super) fn full_rooms(&self, rooms: usize) -> Range<usize> {
+        let away = self.world.guests.iter().filter(|guest| guest.stopped);
+        let first = away.count().div_ceil(ROOM);
+        let members = &self.world.guests[first * ROOM..(first + rooms) * ROOM];
+        assert!(members.iter().all(Guest::is_in), "all are in");
+        first..first + rooms
+    }
+
+    /// The application sends so many messages to each of these rooms, whether or not anybody is there.
+    pub(super) fn broadcast(&mut self, rooms: Range<usize>, messages: usize) {
         let front = self.world.front.expect("a node");
         self.world.at_node(front, |node, now| {
             let content = Content::parse("\"to all\"").expect("JSON");
-            for room in 0..rooms {
+            for room in rooms {
                 let room = format!("room-{room}");
                 for _ in 0..messages {
                     let nobody = Exclude::NOBODY;
