@@ -494,7 +494,7 @@ machines() {
   part simulation "Simulation: 1000 seeds" nicely simulation
   part simulation "Simulation of several nodes: 240 seeds" nicely simulation_of_nodes
   part schedules "The runtime under 9000 schedules per test" nicely schedules
-  part swarm "Ten thousand clients: restart, partition, drain" swarm
+  part swarm "Ten thousand clients: restart, losses, partition, drain" swarm
   part fuzz "Fuzz targets: ${FUZZ_SECONDS:-20} s each" fuzz
   part miri "Miri over the core" miri
   # A test of the tests, which compiles the core ten times.
