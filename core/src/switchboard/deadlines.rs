@@ -101,15 +101,20 @@ impl Deadlines {
     }
 
     /// Takes the next deadline that is due at `now`. Timers whose deadline has moved are armed
-    /// anew. `fetch` reads what else is needed of a connection whose turn will come.
+    /// anew. Each timer that is looked at, those of connections that are gone among them, costs one of
+    /// `share`. `fetch` reads what else is needed of a connection whose turn will come.
     pub(super) fn pop(
         &mut self,
         connections: &mut Table,
         config: &Config,
         now: Time,
+        share: &mut usize,
         fetch: impl Fn(ConnectionId) -> u64,
     ) -> Option<(Kind, ConnectionId)> {
-        while let Some((_, kind, id)) = self.timers.pop(now) {
+        while *share > 0
+            && let Some((_, kind, id)) = self.timers.pop(now)
+        {
+            *share -= 1;
             self.prefetched = match self.prefetched {
                 // Prefetch the next batch before this one runs out.
                 0 | 1 => self.prefetch(connections, kind, now, &fetch),
@@ -242,9 +247,12 @@ mod tests {
             deadlines.arm(&mut table, &config, id, Kind::Handshake);
         }
         assert_eq!(deadlines.next(), Some(at(10)));
-        assert_eq!(deadlines.pop(&mut table, &config, at(9), |_| 0), None);
+        assert_eq!(
+            deadlines.pop(&mut table, &config, at(9), &mut 9, |_| 0),
+            None
+        );
         let mut due = Vec::new();
-        while let Some((kind, id)) = deadlines.pop(&mut table, &config, at(30), |_| 0) {
+        while let Some((kind, id)) = deadlines.pop(&mut table, &config, at(30), &mut 9, |_| 0) {
             assert_eq!(kind, Kind::Handshake);
             due.push(id);
         }
@@ -259,11 +267,40 @@ mod tests {
         let mut deadlines = Deadlines::default();
         deadlines.arm(&mut table, &config, ids[0], Kind::Handshake);
         table.get_mut(ids[0]).unwrap().deadline = at(50);
-        assert_eq!(deadlines.pop(&mut table, &config, at(40), |_| 0), None);
+        assert_eq!(
+            deadlines.pop(&mut table, &config, at(40), &mut 9, |_| 0),
+            None
+        );
         assert_eq!(deadlines.next(), Some(at(50)));
         deadlines.audit(&table, &config).unwrap();
-        let due = deadlines.pop(&mut table, &config, at(50), |_| 0);
+        let due = deadlines.pop(&mut table, &config, at(50), &mut 9, |_| 0);
         assert_eq!(due, Some((Kind::Handshake, ids[0])));
+    }
+
+    #[test]
+    fn timers_that_are_no_longer_due_take_their_share_of_a_call() {
+        let config = Config::default();
+        let (mut table, ids) = arrived(&[10; 100]);
+        let mut deadlines = Deadlines::default();
+        for &id in &ids {
+            deadlines.arm(&mut table, &config, id, Kind::Handshake);
+        }
+        for &id in &ids[..50] {
+            table.get_mut(id).unwrap().deadline = at(50);
+        }
+        for &id in &ids[50..99] {
+            deadlines.forget(table.get(id).unwrap());
+            table.remove(id);
+        }
+        for _ in 0..3 {
+            let mut share = 30;
+            let due = deadlines.pop(&mut table, &config, at(20), &mut share, |_| 0);
+            assert_eq!((due, share), (None, 0));
+            assert_eq!(deadlines.next(), Some(at(10)), "more is due at once");
+        }
+        let due = deadlines.pop(&mut table, &config, at(20), &mut 30, |_| 0);
+        assert_eq!(due, Some((Kind::Handshake, ids[99])));
+        assert_eq!(deadlines.next(), Some(at(50)));
     }
 
     #[test]

@@ -71,15 +71,14 @@ impl Switchboard {
         let mut share = TIMERS;
         while share > 0
             && self.effects.may_end()
-            && let Some((kind, id)) = self.next_due(now)
+            && let Some((kind, id)) = self.next_due(now, &mut share)
         {
-            if kind == Kind::Ping {
-                share -= 1;
-            } else {
+            if kind != Kind::Ping {
                 // None of those that end a connection lets it have what it lags behind.
                 let weight = self.weight_of_end(id, CloseReason::HeartbeatTimeout);
                 self.effects.ends(weight);
-                share = share.saturating_sub(TIMERS / ENDS * weight);
+                // The look at it has cost one already.
+                share = share.saturating_sub(TIMERS / ENDS * weight - 1);
             }
             self.due(kind, id);
         }
@@ -87,10 +86,10 @@ impl Switchboard {
         self.tick_expiries(ENDS - expired);
     }
 
-    fn next_due(&mut self, now: Time) -> Option<(Kind, ConnectionId)> {
+    fn next_due(&mut self, now: Time, share: &mut usize) -> Option<(Kind, ConnectionId)> {
         let (connections, log) = (&mut self.connections, &self.log);
         self.deadlines
-            .pop(connections, &self.config, now, |id| log.fetch(id))
+            .pop(connections, &self.config, now, share, |id| log.fetch(id))
     }
 
     fn due(&mut self, kind: Kind, id: ConnectionId) {
