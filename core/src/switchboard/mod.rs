@@ -40,6 +40,7 @@ mod seats;
 mod table;
 mod telling;
 mod timers;
+mod to_all;
 mod to_user;
 mod users;
 mod wiring;
@@ -53,10 +54,11 @@ pub use self::log::Turn as WriteTurn;
 pub use self::posts::Posted;
 pub use self::recipients::{Exclude, Receipt};
 pub(crate) use self::relay::ClusterRequest;
+pub use self::to_all::ToAll;
 pub use self::to_user::ToUser;
 pub(crate) use self::wiring::{Arrived, word_of};
 pub use self::wiring::{
     ClusterReport, CompressedStats, ContextStats, Event, Excerpt, HistoryStats, Identity,
     InflatedStats, Publishing, Question, ReadMode, Replay, Replayed, RequestOutcome, Stats, Stored,
-    Switchboard, ToAll, Unlike,
+    Switchboard, Unlike,
 };

@@ -1,63 +1,16 @@
 //! Sending to all connections, a part of them at a time.
 
-use std::sync::Arc;
-
 use smallvec::SmallVec;
 
 use super::switchboard::Switchboard;
 use crate::switchboard::effects::ENDS;
 use crate::switchboard::errors::SendError;
 use crate::switchboard::recipients::{Exclude, Receipt};
+use crate::switchboard::to_all::{FromCluster, ToAll};
 use crate::{Frame, Time};
 
 /// Slots of connections that one part looks at.
 const LOOK: usize = 2_048;
-
-/// A frame on its way to all connections; see
-/// [`broadcast_all_part`](Switchboard::broadcast_all_part).
-#[derive(Debug)]
-pub struct ToAll {
-    frame: Frame,
-    /// The slot from which on connections are still to get it.
-    next: usize,
-    /// Its key among the frames that several connections share.
-    counted: Option<u32>,
-    receipt: Receipt,
-    /// Its number in a recording; 0 before it has one.
-    recorded: u64,
-}
-
-impl ToAll {
-    /// Begins to send a frame.
-    pub fn new(frame: Frame) -> Self {
-        Self {
-            frame,
-            next: 0,
-            counted: None,
-            receipt: Receipt::default(),
-            recorded: 0,
-        }
-    }
-
-    pub(super) const fn frame(&self) -> &Frame {
-        &self.frame
-    }
-
-    /// Returns its number in a recording, which at first is the next one.
-    pub(super) fn number(&mut self, next: impl FnOnce() -> u64) -> u64 {
-        if self.recorded == 0 {
-            self.recorded = next();
-        }
-        self.recorded
-    }
-}
-
-/// A frame of the cluster on its way to all connections of this node, and the users who do not get it.
-#[derive(Debug)]
-pub(super) struct FromCluster {
-    all: ToAll,
-    excluded: Vec<Arc<str>>,
-}
 
 impl Switchboard {
     /// Sends a frame to all connections unchanged.

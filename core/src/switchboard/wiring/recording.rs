@@ -1,11 +1,11 @@
 //! What the recorder is told, and its dump.
 
-use super::everybody::ToAll;
 use super::switchboard::Switchboard;
 use crate::recorder::{Cause, Dump, Ended, Input, Redactor};
 use crate::switchboard::action::Action;
 use crate::switchboard::log::Turn;
 use crate::switchboard::recipients::Exclude;
+use crate::switchboard::to_all::ToAll;
 use crate::switchboard::to_user::ToUser;
 use crate::{CloseReason, ConnectionId, Refused, RoomMessage, Time};
 
@@ -72,7 +72,7 @@ impl Switchboard {
             return;
         };
         let number = all.number(|| recorder.number());
-        let frame = recorder.redactor().frame(all.frame());
+        let frame = recorder.redactor().frame(&all.frame);
         let exclude = exclude.into();
         recorder.input(
             now,

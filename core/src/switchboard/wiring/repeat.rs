@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use super::everybody::ToAll;
 use super::switchboard::Switchboard;
 use crate::base::hash::Secrets;
 use crate::protocol::RequestId;
@@ -15,6 +14,7 @@ use crate::recorder::{
 use crate::switchboard::audit::Inconsistency;
 use crate::switchboard::log::Turn;
 use crate::switchboard::recipients::Exclude;
+use crate::switchboard::to_all::ToAll;
 use crate::switchboard::to_user::ToUser;
 use crate::{
     Config, ConfigError, ConnectionId, FlightRecorder, Identity, Refused, RoomMessage, Time,

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use super::everybody::FromCluster;
 use crate::base::hash::{Keyed, Secrets};
 use crate::recorder::{Beginning, Recorder};
 use crate::switchboard::action::Notice;
@@ -24,6 +23,7 @@ use crate::switchboard::seats::Seats;
 use crate::switchboard::table::Table;
 use crate::switchboard::telling::Tellings;
 use crate::switchboard::timers::Kind;
+use crate::switchboard::to_all::FromCluster;
 use crate::switchboard::to_user::DirectInParts;
 use crate::switchboard::users::Users;
 use crate::{Config, ConfigError, ConnectionId, StaleId, Time};
