@@ -43,6 +43,7 @@ mod shares;
 mod slow;
 mod slow_values;
 mod stats;
+mod user_directs;
 mod user_parts;
 mod users;
 mod values;
