@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::limits::Strikes;
 use super::pending::{Claim, Pending};
-use super::phase::{Ending, Fare, Page, Phase};
+use super::phase::{ConnectRate, Ending, Page, Phase};
 use super::ping::{Outstanding, Probe};
 use super::timers::Kind;
 use crate::base::time::nanos;
@@ -34,7 +34,7 @@ pub(super) struct ConnectionState {
     pub(super) generation: u32,
     /// Whether so many bytes of its own frames wait that reading pauses.
     pub(super) long: bool,
-    pub(super) fare: Fare,
+    pub(super) connect_rate: ConnectRate,
     /// One bit for each kind of timer that is armed.
     pub(super) armed: u16,
     /// Whether it holds a seat of its address.
@@ -92,7 +92,7 @@ impl ConnectionState {
     pub(super) fn new(ip: IpKey, now: Time, deadline: Time) -> Self {
         Self {
             long: false,
-            fare: Fare::Due,
+            connect_rate: ConnectRate::Unchecked,
             generation: 0,
             user: NONE,
             phase: Phase::Arrived,

@@ -97,12 +97,11 @@ pub(super) enum Page {
     Failed,
 }
 
-/// Whether the connect has been charged to an address.
+/// Whether a connection was within the connect rate of its client's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fare {
-    /// Not yet: the peer is a trusted proxy, and the client is not known.
-    Due,
-    Paid,
-    /// The rate did not allow it.
-    Refused,
+pub(super) enum ConnectRate {
+    /// Not charged yet: the peer is a trusted proxy, and the client's address is not known.
+    Unchecked,
+    Within,
+    Exceeded,
 }

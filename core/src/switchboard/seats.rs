@@ -3,7 +3,7 @@
 use super::audit::{Inconsistency, same};
 use super::connection::ConnectionState;
 use super::ips::Ips;
-use super::phase::{Fare, Phase, Seat};
+use super::phase::{ConnectRate, Phase, Seat};
 use super::table::Table;
 use crate::base::hash::Keyed;
 use crate::{IpKey, Limits, Rate, Refused, Time};
@@ -140,9 +140,13 @@ impl Seats {
             self.ips.add_entering(ip);
             self.ips.remove_entering(before, now);
         }
-        if connection.fare == Fare::Due {
+        if connection.connect_rate == ConnectRate::Unchecked {
             let charged = rate.is_none_or(|rate| self.ips.charge(ip, rate, now));
-            connection.fare = if charged { Fare::Paid } else { Fare::Refused };
+            connection.connect_rate = if charged {
+                ConnectRate::Within
+            } else {
+                ConnectRate::Exceeded
+            };
         }
     }
 
@@ -162,7 +166,9 @@ impl Seats {
         limits: &Limits,
     ) -> Result<(), Refused> {
         let held = self.ips.entering(connection.ip);
-        if connection.fare == Fare::Refused || is_greedy(limits, self.pages, held - 1) {
+        if connection.connect_rate == ConnectRate::Exceeded
+            || is_greedy(limits, self.pages, held - 1)
+        {
             Err(Refused::IpLimit)
         } else if self.pages >= limits.handshakes {
             Err(Refused::HandshakesFull)
@@ -181,8 +187,8 @@ impl Seats {
         limits: &Limits,
         now: Time,
     ) -> Result<(), Refused> {
-        connection.ip_seat =
-            connection.fare != Fare::Refused && self.ips.seat(connection.ip, limits.per_ip, now);
+        connection.ip_seat = connection.connect_rate != ConnectRate::Exceeded
+            && self.ips.seat(connection.ip, limits.per_ip, now);
         if connection.ip_seat {
             Ok(())
         } else {

@@ -49,7 +49,7 @@ impl Model {
             phase: Phase::Arrived,
             ip,
             ip_seat: false,
-            fare: None,
+            within_rate: None,
             user: String::new(),
             anonymous: false,
             rooms: Vec::new(),
@@ -105,10 +105,14 @@ impl Model {
     /// Charges a connect to its address once; a refusal for its rate follows later.
     fn charge_connect(&mut self, id: ConnectionId) {
         let (now, rate) = (self.now, self.config.rates.connects);
-        let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.fare.is_none()) else {
+        let Some(conn) = self
+            .conns
+            .get_mut(&id)
+            .filter(|conn| conn.within_rate.is_none())
+        else {
             return;
         };
-        conn.fare = Some(rate.is_none_or(|rate| {
+        conn.within_rate = Some(rate.is_none_or(|rate| {
             let level = self.connects.entry(conn.ip).or_default();
             let charged = charge(*level, now, rate, 1);
             *level = charged.unwrap_or(*level);
@@ -182,7 +186,7 @@ impl Model {
         let seats = self.count(|conn| conn.ip == ip && conn.ip_seat);
         let free = seats < self.config.limits.per_ip;
         self.conn(id).is_some_and(|conn| {
-            conn.ip_seat = free && conn.fare == Some(true);
+            conn.ip_seat = free && conn.within_rate == Some(true);
             conn.ip_seat
         })
     }
@@ -201,7 +205,7 @@ impl Model {
             return "refused";
         }
         let pages = self.pages();
-        let too_fast = self.conns[&id].fare == Some(false);
+        let too_fast = self.conns[&id].within_rate == Some(false);
         if too_fast || self.is_greedy(pages, self.entering(ip) - 1) {
             self.refuse(id, "ip_limit");
             return "refused";

@@ -80,7 +80,7 @@ pub struct Conn {
     /// Whether it holds a seat of its address.
     pub ip_seat: bool,
     /// Whether its connect was charged, and whether the rate allowed it.
-    pub fare: Option<bool>,
+    pub within_rate: Option<bool>,
     /// Its user, while it is open.
     pub user: String,
     /// Whether it is anonymous.

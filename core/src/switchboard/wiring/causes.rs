@@ -6,7 +6,7 @@ use super::switchboard::Switchboard;
 use crate::protocol::ServerMessage;
 use crate::recorder::{Cause, Unit};
 use crate::switchboard::connection::ConnectionState;
-use crate::switchboard::phase::{Fare, Phase};
+use crate::switchboard::phase::{ConnectRate, Phase};
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Limits, ProtocolError, Refused, Time};
 
@@ -258,7 +258,7 @@ impl Switchboard {
         };
         let limits = &self.config.limits;
         let (ip, unit) = (connection.ip, Unit::Connections);
-        if connection.fare == Fare::Refused {
+        if connection.connect_rate == ConnectRate::Exceeded {
             let burst = self.config.rates.connects.map_or(0, |rate| rate.burst);
             let most = usize::try_from(burst).unwrap_or(usize::MAX);
             return Cause::measured("rates.connects", most.saturating_add(1), most, unit)
