@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::Log;
 use super::connection::{Connection, Membership, Writer};
 use super::limits::Slow;
-use super::recovery::{From, Identity, Joined, Recovery};
+use super::recovery::{Identity, Joined, Recovery, StartAt};
 use super::room::Member;
 use crate::ConnectionId;
 use crate::switchboard::arena::NONE;
@@ -99,7 +99,7 @@ impl Log {
         &mut self,
         id: ConnectionId,
         key: u32,
-        from: From,
+        from: StartAt,
         identity: Identity,
     ) -> Joined {
         let (begins, joined) = self.begin(key, from);

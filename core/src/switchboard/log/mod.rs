@@ -107,7 +107,7 @@ pub(super) use self::entry::{Busy, Kind, Published};
 pub(super) use self::history::{Excluded, Origin};
 pub(super) use self::latest::NotKept;
 pub(super) use self::limits::{Limits, Rule};
-pub(super) use self::recovery::{From, Identity, Joined, Markers, Resent};
+pub(super) use self::recovery::{Identity, Joined, Markers, Resent, StartAt};
 pub(super) use self::turn::Outcome;
 pub use self::turn::Turn;
 

@@ -11,7 +11,7 @@ use crate::Frame;
 
 /// Where a new member begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::switchboard) enum From {
+pub(in crate::switchboard) enum StartAt {
     /// It gets what is published from now on.
     End,
     /// It gets the present value of each key, where these are kept, with numbers from this one on; then

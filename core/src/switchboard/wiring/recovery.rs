@@ -6,14 +6,14 @@ use super::switchboard::Switchboard;
 use crate::protocol::RequestId;
 use crate::switchboard::connection::ConnectionState;
 use crate::switchboard::errors::SendError;
-use crate::switchboard::log::{Excluded, From, Identity, Joined, Origin, Resent};
+use crate::switchboard::log::{Excluded, Identity, Joined, Origin, Resent, StartAt};
 use crate::switchboard::recipients::{Exclude, Receipt};
 use crate::{ConnectionId, JoinFrom, Position, Reach, RoomMessage};
 
 /// Where a new member of a room that keeps messages begins.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Beginning {
-    pub(super) from: From,
+    pub(super) from: StartAt,
     /// Whether it gets all that it missed, if it said what that is.
     pub(super) recovered: Option<bool>,
     /// Numbers that it missed and may not have, told before those that it gets.
@@ -23,7 +23,7 @@ pub(super) struct Beginning {
 impl Beginning {
     /// A room without history, or nothing of it.
     pub(super) const END: Self = Self {
-        from: From::End,
+        from: StartAt::End,
         recovered: None,
         hidden: None,
     };
@@ -37,10 +37,12 @@ impl Beginning {
     /// values by key, of which the first may have any number.
     pub(super) fn position(&self, joined: &Joined) -> Option<u64> {
         match self.from {
-            From::End => Some(joined.seq),
-            From::Present(_) => None,
-            From::Last(most) => Some(joined.seq.saturating_sub(most as u64).max(joined.first - 1)),
-            From::After(after) => Some(after),
+            StartAt::End => Some(joined.seq),
+            StartAt::Present(_) => None,
+            StartAt::Last(most) => {
+                Some(joined.seq.saturating_sub(most as u64).max(joined.first - 1))
+            }
+            StartAt::After(after) => Some(after),
         }
     }
 
@@ -49,9 +51,9 @@ impl Beginning {
     /// that are present.
     fn by_key(self, seq: u64, reach: u64) -> Self {
         let from = match self.from {
-            From::After(after) => From::After(after),
-            _ if reach > seq => From::End,
-            _ => From::Present(reach),
+            StartAt::After(after) => StartAt::After(after),
+            _ if reach > seq => StartAt::End,
+            _ => StartAt::Present(reach),
         };
         Self {
             from,
@@ -97,9 +99,9 @@ impl Switchboard {
         let last = wanted.min(allowed);
         Beginning {
             from: if last > 0 {
-                From::Last(last)
+                StartAt::Last(last)
             } else {
-                From::End
+                StartAt::End
             },
             ..Beginning::END
         }
@@ -132,7 +134,7 @@ impl Switchboard {
         }
         recoveries.ok += 1;
         Beginning {
-            from: From::After(begins - 1),
+            from: StartAt::After(begins - 1),
             recovered: Some(true),
             hidden: (next < begins).then_some((next, begins - 1)),
         }
@@ -141,7 +143,7 @@ impl Switchboard {
     /// Returns where a new member begins that gets what is older than what the room has here, and then
     /// all that it has. Counts the outcome.
     pub(super) fn begin_before(&mut self, older: &FromBefore) -> Beginning {
-        let from = From::After(older.upto);
+        let from = StartAt::After(older.upto);
         let Some(since) = older.since else {
             return Beginning {
                 from,

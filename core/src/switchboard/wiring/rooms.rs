@@ -7,7 +7,7 @@ use crate::protocol::{RequestId, ServerMessage};
 use crate::recorder::Input;
 use crate::switchboard::action::Notice;
 use crate::switchboard::errors::JoinError;
-use crate::switchboard::log::{From, Identity};
+use crate::switchboard::log::{Identity, StartAt};
 use crate::switchboard::rooms::Via;
 use crate::{ConnectionId, JoinFrom, Position, Reach, StaleId, Time};
 
@@ -122,7 +122,7 @@ impl Switchboard {
             None => self.begin(key, entering.from, entering.reach),
         };
         let identity = match beginning.from {
-            From::End => Identity::default(),
+            StartAt::End => Identity::default(),
             _ => self.history_identity(self.connections.get(id)?),
         };
         let update_at = self.presence_update_at(key);

@@ -1,17 +1,17 @@
 //! Members that get the present values before what is published.
 
-use super::super::recovery::{From, Joined, Recovery};
+use super::super::recovery::{Joined, Recovery, StartAt};
 use super::super::room::{Member, Room};
 
 impl Room {
     /// Returns where the present values begin, for a new member that is to get them.
-    pub(in super::super) fn snapshot(&self, from: From, joined: &Joined) -> Option<u64> {
+    pub(in super::super) fn snapshot(&self, from: StartAt, joined: &Joined) -> Option<u64> {
         let latest = self.latest.as_ref()?;
         let number = match from {
-            From::Present(number) => number,
+            StartAt::Present(number) => number,
             _ => 0,
         };
-        let gets = from != From::End
+        let gets = from != StartAt::End
             && joined.recovered != Some(true)
             && latest.values > 0
             && number <= self.seq;

@@ -1,25 +1,25 @@
 //! Where a new member begins, and what is read from the history without a member.
 
 use super::super::Log;
-use super::{From, Joined, Recovery, Resent};
+use super::{Joined, Recovery, Resent, StartAt};
 use crate::{ConnectionId, Frame};
 
 impl Log {
     /// Returns the index at which a new member begins, and what it is told. Where it gets the present
     /// value of each key, it begins at the end.
-    pub(in super::super) fn begin(&mut self, key: u32, from: From) -> (usize, Joined) {
+    pub(in super::super) fn begin(&mut self, key: u32, from: StartAt) -> (usize, Joined) {
         let (first, seq) = self.range(key);
         let room = &self.rooms[key];
         let wanted = match from {
-            From::End => None,
-            From::Present(number) => Some(number.max(first)),
-            From::Last(most) => Some(first.max(seq.saturating_sub(most as u64) + 1)),
-            From::After(after) => {
+            StartAt::End => None,
+            StartAt::Present(number) => Some(number.max(first)),
+            StartAt::Last(most) => Some(first.max(seq.saturating_sub(most as u64) + 1)),
+            StartAt::After(after) => {
                 (first <= after.saturating_add(1) && after <= seq).then(|| after + 1)
             }
         };
         let recovered = match from {
-            From::After(_) => Some(wanted.is_some()),
+            StartAt::After(_) => Some(wanted.is_some()),
             _ => None,
         };
         let index = wanted

@@ -1,7 +1,7 @@
 //! Random operations: connections and rooms come and go.
 
 use super::super::class::Class;
-use super::super::recovery::From;
+use super::super::recovery::StartAt;
 use super::frames::frame;
 use super::model::{Client, Recovers};
 use super::world::{Names, World, identity};
@@ -61,30 +61,30 @@ impl World {
         self.full.remove(&(key, id.slot));
         self.unseen.remove(&(key, id.slot));
         if !self.published.contains_key(&key) && !self.keyed.contains_key(&key) {
-            self.log.join(id, key, From::End, identity);
+            self.log.join(id, key, StartAt::End, identity);
             return;
         }
         let (first, seq) = self.range(key);
         let from = match self.rng.u8(..5) {
-            0 => From::End,
-            1 if self.rng.bool() => From::Present(0),
-            1 => From::Present((seq + 2).saturating_sub(self.rng.u64(..12))),
-            2 => From::Last(self.rng.usize(..6)),
-            _ => From::After((seq + 2).saturating_sub(self.rng.u64(..12))),
+            0 => StartAt::End,
+            1 if self.rng.bool() => StartAt::Present(0),
+            1 => StartAt::Present((seq + 2).saturating_sub(self.rng.u64(..12))),
+            2 => StartAt::Last(self.rng.usize(..6)),
+            _ => StartAt::After((seq + 2).saturating_sub(self.rng.u64(..12))),
         };
         let after = match from {
-            From::End => None,
-            From::Present(number) => Some(first.max(number) - 1),
-            From::Last(most) => Some((first - 1).max(seq.saturating_sub(most as u64))),
-            From::After(after) => (first <= after + 1 && after <= seq).then_some(after),
+            StartAt::End => None,
+            StartAt::Present(number) => Some(first.max(number) - 1),
+            StartAt::Last(most) => Some((first - 1).max(seq.saturating_sub(most as u64))),
+            StartAt::After(after) => (first <= after + 1 && after <= seq).then_some(after),
         };
         let waiting = match self.keyed.get(&key) {
-            _ if from == From::End => None,
+            _ if from == StartAt::End => None,
             None => after.map(|after| self.published[&key].after(after, identity)),
             Some(keyed) => {
-                let recovers = after.filter(|_| matches!(from, From::After(_)));
+                let recovers = after.filter(|_| matches!(from, StartAt::After(_)));
                 let mut after = keyed.after(recovers, identity);
-                if let From::Present(number) = from {
+                if let StartAt::Present(number) = from {
                     after.retain(|&(seq, _)| seq >= number);
                 }
                 Some(after)
@@ -95,7 +95,7 @@ impl World {
         if self.is_full(key, id.slot) {
             self.full.insert((key, id.slot), told);
         }
-        if let From::After(_) = from {
+        if let StartAt::After(_) = from {
             assert_eq!(joined.recovered, Some(after.is_some()), "H2");
         }
         // The answer goes out before the messages.

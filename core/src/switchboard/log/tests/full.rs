@@ -34,7 +34,7 @@ fn what_full_members_hold_back_is_bounded_whatever_is_sent() {
             world.say(key, Kind::Numbered, &format!("{number:08}"), &[]);
             world.write(&[1, 2]);
             if number == 500 {
-                world.join(2, key, super::super::recovery::From::End);
+                world.join(2, key, super::super::recovery::StartAt::End);
             }
             // 4 for each of both, 3 as history, and as much again until they are compacted.
             assert!(world.log.held() <= (2 * 11 + 4 + 1) * 10);

@@ -3,7 +3,7 @@
 use super::super::entry::Kind;
 use super::super::history::Origin;
 use super::super::limits::Slow;
-use super::super::recovery::{From, Identity, NoMarkers};
+use super::super::recovery::{Identity, NoMarkers, StartAt};
 use super::super::turn::Turn;
 use super::histories::expire;
 use super::scenarios::{Words, World, kept};
@@ -21,7 +21,7 @@ fn a_room_without_members_keeps_its_history_until_it_has_lingered() {
     world.say(key, Kind::Numbered, "1", &[]);
     world.say(key, Kind::Numbered, "2", &[]);
     assert_eq!(world.log.history(key, 2, 9, 10), [(2, Frame::text("2"))]);
-    world.join(0, key, From::Last(1));
+    world.join(0, key, StartAt::Last(1));
     assert_eq!(world.write(&[])[0], ["2"]);
     world.log.leave(world.ids[0], key);
     assert_eq!(world.log.next_deadline(), Some(Time::from_millis(10_000)));
@@ -62,7 +62,9 @@ fn room_with_exclusions(world: &mut World) -> (u32, Identity) {
 fn what_was_excluded_stays_excluded_and_is_told_as_skipped() {
     let mut world = World::new(1);
     let (key, identity) = room_with_exclusions(&mut world);
-    let joined = world.log.join(world.ids[0], key, From::After(0), identity);
+    let joined = world
+        .log
+        .join(world.ids[0], key, StartAt::After(0), identity);
     assert_eq!(joined.recovered, Some(true));
     assert_eq!(world.write(&[])[0], ["1", "skip 2-3", "4"]);
 }
@@ -72,7 +74,7 @@ fn who_ends_while_it_recovers_is_told_what_was_not_for_it() {
     let mut world = World::new(2);
     let (key, identity) = room_with_exclusions(&mut world);
     for &id in &world.ids {
-        world.log.join(id, key, From::After(0), identity);
+        world.log.join(id, key, StartAt::After(0), identity);
     }
     let (told, not) = (world.ids[0], world.ids[1]);
     world.log.close_flush(told, &mut Words);
@@ -93,7 +95,7 @@ fn who_ends_while_a_writer_tells_it_what_was_not_for_it_is_told_once() {
         let mut world = World::new(1);
         let (key, identity) = room_with_exclusions(&mut world);
         let id = world.ids[0];
-        world.log.join(id, key, From::After(1), identity);
+        world.log.join(id, key, StartAt::After(1), identity);
         let mut turn = Turn::default();
         world.log.take(&mut turn, 1, &mut Words);
         let taken = turn.job(0).expect("there is a job").1.len();
@@ -125,7 +127,7 @@ fn what_recoveries_hold_is_each_cut_message_once() {
     }
     let history = world.log.held();
     for at in 0..50 {
-        world.join(at, key, From::After(0));
+        world.join(at, key, StartAt::After(0));
     }
     while world.log.wants_write() {
         let mut turn = Turn::default();

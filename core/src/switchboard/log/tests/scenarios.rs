@@ -7,7 +7,7 @@ use super::super::class::Class;
 use super::super::entry::Kind;
 use super::super::history::Origin;
 use super::super::limits::{Keep, LagRule, Limits, Rule, Slow};
-use super::super::recovery::{From, Identity, Markers};
+use super::super::recovery::{Identity, Markers, StartAt};
 use super::super::turn::Turn;
 use crate::{ConnectionId, Frame};
 
@@ -79,12 +79,12 @@ impl World {
     pub(super) fn room(&mut self, rule: Rule, members: &[usize]) -> u32 {
         let key = self.log.create_room(rule);
         for &at in members {
-            self.join(at, key, From::End);
+            self.join(at, key, StartAt::End);
         }
         key
     }
 
-    pub(super) fn join(&mut self, at: usize, key: u32, from: From) {
+    pub(super) fn join(&mut self, at: usize, key: u32, from: StartAt) {
         self.log.join(self.ids[at], key, from, Identity::default());
     }
 

@@ -6,7 +6,7 @@ use super::super::entry::Kind;
 use super::super::history::Origin;
 use super::super::latest::NotKept;
 use super::super::limits::Slow;
-use super::super::recovery::From;
+use super::super::recovery::StartAt;
 use super::super::turn::Turn;
 use super::scenarios::{Words, World};
 use super::values::keyed;
@@ -83,7 +83,7 @@ fn a_message_without_a_key_is_for_those_who_are_there_and_is_dropped_where_the_r
     let sent: Result<Vec<_>, _> = sent.collect();
     let expected = [(2, 0), (2, 0), (2, 0), (2, 0), (2, 1), (2, 1)];
     assert_eq!(sent.as_deref(), Ok(&expected[..]));
-    world.join(2, key, From::After(1));
+    world.join(2, key, StartAt::After(1));
     world.put_all(key, &["b1"]);
     world.log.writable(world.ids[1]);
     let got = world.write(&[]);
@@ -202,7 +202,7 @@ fn what_is_not_kept_is_not_lost_by_who_came_back_later() {
     for _ in 0..4 {
         world.say(key, Kind::Raw, "raw", &[]);
     }
-    world.join(1, key, From::After(0));
+    world.join(1, key, StartAt::After(0));
     let frame = Frame::text("raw");
     let origin = Origin::default();
     let sent = world.log.publish(key, frame, Kind::Raw, &[], origin);

@@ -8,7 +8,7 @@ use super::super::entry::Published;
 use super::super::history::Origin;
 use super::super::latest::NotKept;
 use super::super::limits::{KeepLatest, Rule, Slow};
-use super::super::recovery::{From, Identity, Resent};
+use super::super::recovery::{Identity, Resent, StartAt};
 use super::super::remains::AT_ONCE;
 use super::histories::expire;
 use super::scenarios::{World, rule};
@@ -68,8 +68,8 @@ fn a_newcomer_gets_the_present_values_then_what_changes() {
     let key = world.room(keyed(Slow::Disconnect), &[0]);
     world.put_all(key, &["a1", "b1", "c1", "a2"]);
     world.remove(key, "c").expect("it is not busy");
-    world.join(1, key, From::Present(0));
-    world.join(2, key, From::End);
+    world.join(1, key, StartAt::Present(0));
+    world.join(2, key, StartAt::End);
     world.put_all(key, &["b2", "d1"]);
     let got = world.write(&[]);
     assert_eq!(got[1], ["a2", "b2", "d1"]);
@@ -83,7 +83,7 @@ fn a_newcomer_whose_values_are_forgotten_has_nothing_left_to_get() {
         let key = world.room(keyed(Slow::Disconnect), &[0]);
         world.put_all(key, &["a1", "b1"]);
         world.write(&[]);
-        world.join(1, key, From::Present(0));
+        world.join(1, key, StartAt::Present(0));
         world.log.clear_values(key);
         for text in own {
             let frame = Frame::text(text);
@@ -122,13 +122,15 @@ fn what_was_not_for_a_user_is_not_for_it_when_it_comes_later() {
     };
     world
         .log
-        .join(world.ids[0], key, From::Present(0), excluded);
-    world.log.join(world.ids[1], key, From::Present(0), sender);
+        .join(world.ids[0], key, StartAt::Present(0), excluded);
+    world
+        .log
+        .join(world.ids[1], key, StartAt::Present(0), sender);
     let got = world.write(&[]);
     assert_eq!(got[0], ["b1"]);
     assert_eq!(got[1], ["a1", "b1"], "it has nothing, not even its own");
     world.log.leave(world.ids[1], key);
-    world.log.join(world.ids[1], key, From::After(0), sender);
+    world.log.join(world.ids[1], key, StartAt::After(0), sender);
     assert_eq!(world.write(&[])[1], ["b1"], "it has its own");
 }
 
@@ -140,7 +142,7 @@ fn who_comes_back_gets_what_has_changed_unless_a_later_removal_is_forgotten() {
     world.remove(key, "c").expect("it is not busy");
     let back = |world: &mut World, after: u64| {
         let (id, who) = (world.ids[0], Identity::default());
-        let joined = world.log.join(id, key, From::After(after), who);
+        let joined = world.log.join(id, key, StartAt::After(after), who);
         let got = world.write(&[]).remove(0);
         world.log.leave(id, key);
         (joined.recovered, got)
@@ -200,7 +202,7 @@ fn a_volatile_message_is_not_for_a_newcomer_that_has_not_got_all_values() {
     let key = world.room(keyed(Slow::Disconnect), &[0]);
     world.put_all(key, &["a1"]);
     world.write(&[]);
-    world.join(1, key, From::Present(0));
+    world.join(1, key, StartAt::Present(0));
     assert_eq!(world.say(key, Kind::Volatile, "v", &[]), (1, 1));
     let got = world.write(&[]);
     assert_eq!(
@@ -233,7 +235,7 @@ fn a_room_without_members_keeps_its_values_until_it_has_lingered() {
     let key = world.room(keyed(Slow::Disconnect), &[]);
     world.put_all(key, &["a1", "a2"]);
     assert_eq!(world.log.next_deadline(), Some(Time::from_millis(20_000)));
-    world.join(0, key, From::Present(0));
+    world.join(0, key, StartAt::Present(0));
     assert_eq!(world.write(&[])[0], ["a2"]);
     world.log.advance_clock(Time::from_millis(5_000));
     world.log.leave(world.ids[0], key);
@@ -305,7 +307,7 @@ fn a_newcomer_is_done_when_what_came_after_the_values_was_swept() {
         world.write(&[]);
     }
     world.log.leave(world.ids[0], key);
-    world.join(1, key, From::Present(0));
+    world.join(1, key, StartAt::Present(0));
     for _ in 0..8 {
         assert_eq!(world.say(key, Kind::Volatile, "w", &[]), (0, 1));
     }
@@ -321,7 +323,7 @@ fn who_may_have_no_present_value_begins_at_the_end() {
     world.put_all(key, &["a1", "b1"]);
     world
         .log
-        .join(world.ids[0], key, From::End, Identity::default());
+        .join(world.ids[0], key, StartAt::End, Identity::default());
     for _ in 0..9 {
         world.say(key, Kind::Numbered, "not kept", &[]);
         world.write(&[]);
@@ -331,7 +333,7 @@ fn who_may_have_no_present_value_begins_at_the_end() {
         // What is not kept is swept meanwhile.
         world.say(key, Kind::Volatile, "v", &[]);
     }
-    world.join(1, key, From::Present(11));
+    world.join(1, key, StartAt::Present(11));
     assert!(!world.log.recovers(world.ids[1], key));
     world.put_all(key, &["b2"]);
     assert_eq!(world.write(&[])[1], ["b2"]);

@@ -4,7 +4,7 @@ use super::super::Log;
 use super::super::entry::Kind;
 use super::super::history::Origin;
 use super::super::limits::{LagRule, Limits, Rule, Slow};
-use super::super::recovery::{From, Identity, Markers};
+use super::super::recovery::{Identity, Markers, StartAt};
 use super::super::turn::Turn;
 use crate::{ConnectionId, Frame};
 
@@ -60,7 +60,7 @@ fn while_everybody_can_be_written_to_each_message_costs_one_visit_of_each_member
                 let mut members = Vec::new();
                 for &id in &ids {
                     if rng.bool() {
-                        log.join(id, key, From::End, Identity::default());
+                        log.join(id, key, StartAt::End, Identity::default());
                         members.push(id.slot);
                     }
                 }
