@@ -74,7 +74,7 @@ impl Deadlines {
         let Ok(connection) = connections.get_mut(id) else {
             return;
         };
-        // An entry that stays in its lane must not get a duplicate.
+        // An entry that stays in its queue must not get a duplicate.
         if connection.is_armed(kind) && (self.timers.take_back(kind, id) || !again) {
             connection.armed &= !kind.bit();
             self.armed -= 1;

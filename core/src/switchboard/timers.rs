@@ -1,11 +1,11 @@
-//! Deadlines of connections: one FIFO lane per kind, because each kind has one duration.
+//! Deadlines of connections: one FIFO queue per kind, because each kind has one duration.
 //!
 //! A connection has at most one entry per kind, which is re-armed lazily: when an entry comes due,
 //! the deadline is computed again from the connection's state and may be later. Entries out of
 //! order, such as first pings and moved deadlines, go to a sorted set.
 
 use super::grouped::Grouped;
-use super::lane::Lane;
+use super::segmented_queue::SegmentedQueue;
 use crate::{ConnectionId, Time};
 
 /// A kind of deadline.
@@ -60,21 +60,21 @@ const SWEPT: usize = 256;
 
 #[derive(Debug)]
 pub(super) struct Timers {
-    lanes: [Lane<Entry>; Kind::ALL.len()],
-    /// When the first entry of each lane is due, or [`Time::MAX`]; in one place, to be scanned
+    queues: [SegmentedQueue<Entry>; Kind::ALL.len()],
+    /// When the first entry of each queue is due, or [`Time::MAX`]; in one place, to be scanned
     /// quickly.
     fronts: [Time; Kind::ALL.len()],
     /// Entries that came out of order, as the first pings do, which are due at the same times.
     unordered: Grouped<(Time, Kind), ConnectionId>,
     entries: usize,
-    broom: Broom,
+    sweep_at: SweepAt,
 }
 
 /// Where the next sweep goes on.
 #[derive(Clone, Copy, Debug)]
-enum Broom {
-    /// A piece of a lane.
-    Lane(usize, usize),
+enum SweepAt {
+    /// A segment of a queue.
+    Queue(usize, usize),
     /// The entries out of order after this one.
     Unordered(Option<((Time, Kind), ConnectionId)>),
 }
@@ -82,20 +82,20 @@ enum Broom {
 impl Default for Timers {
     fn default() -> Self {
         Self {
-            lanes: Default::default(),
+            queues: Default::default(),
             fronts: [Time::MAX; Kind::ALL.len()],
             unordered: Grouped::default(),
             entries: 0,
-            broom: Broom::Lane(0, 0),
+            sweep_at: SweepAt::Queue(0, 0),
         }
     }
 }
 
 impl Timers {
     pub(super) fn push(&mut self, kind: Kind, at: Time, id: ConnectionId) {
-        let lane = &mut self.lanes[kind as usize];
-        if lane.back().is_none_or(|&(last, _)| last <= at) {
-            lane.push_back((at, id));
+        let queue = &mut self.queues[kind as usize];
+        if queue.back().is_none_or(|&(last, _)| last <= at) {
+            queue.push_back((at, id));
             self.entries += 1;
             self.note_front(kind);
         } else {
@@ -104,14 +104,14 @@ impl Timers {
         }
     }
 
-    /// Removes an entry if it is the first or the last of its lane, as it mostly is where
+    /// Removes an entry if it is the first or the last of its queue, as it mostly is where
     /// connections arrive one after the other. Returns whether it was removed.
     pub(super) fn take_back(&mut self, kind: Kind, id: ConnectionId) -> bool {
-        let lane = &mut self.lanes[kind as usize];
-        if lane.back().is_some_and(|&(_, last)| last == id) {
-            lane.pop_back();
-        } else if lane.front().is_some_and(|&(_, first)| first == id) {
-            lane.pop_front();
+        let queue = &mut self.queues[kind as usize];
+        if queue.back().is_some_and(|&(_, last)| last == id) {
+            queue.pop_back();
+        } else if queue.front().is_some_and(|&(_, first)| first == id) {
+            queue.pop_front();
         } else {
             return false;
         }
@@ -123,8 +123,8 @@ impl Timers {
     /// Returns when the earliest entry is due.
     pub(super) fn next(&self) -> Option<Time> {
         let unordered = self.unordered.first().map(|((at, _), _)| at);
-        let lanes = self.fronts.iter().copied();
-        lanes
+        let queues = self.fronts.iter().copied();
+        queues
             .chain(unordered)
             .min()
             .filter(|&earliest| earliest < Time::MAX)
@@ -150,7 +150,7 @@ impl Timers {
             }
             (best, _) => {
                 let (at, kind) = best.filter(|&(at, _)| at <= now)?;
-                let (_, id) = self.lanes[kind as usize].pop_front()?;
+                let (_, id) = self.queues[kind as usize].pop_front()?;
                 self.note_front(kind);
                 (at, kind, id)
             }
@@ -159,10 +159,11 @@ impl Timers {
         Some(entry)
     }
 
-    /// Returns the next entries of a lane that are due.
+    /// Returns the next entries of a queue that are due.
     pub(super) fn ahead(&self, kind: Kind, now: Time) -> impl Iterator<Item = ConnectionId> {
-        let lane = self.lanes[kind as usize].iter();
-        lane.take_while(move |&&(at, _)| at <= now)
+        let queue = self.queues[kind as usize].iter();
+        queue
+            .take_while(move |&&(at, _)| at <= now)
             .map(|&(_, id)| id)
     }
 
@@ -176,9 +177,9 @@ impl Timers {
     pub(super) fn sweep(&mut self, mut keep: impl FnMut(Kind, ConnectionId) -> bool) {
         let mut looks = 0;
         for _ in 0..=Kind::ALL.len() {
-            looks += match self.broom {
-                Broom::Lane(kind, piece) => self.sweep_lane(kind, piece, &mut keep),
-                Broom::Unordered(after) => self.sweep_unordered(after, &mut keep),
+            looks += match self.sweep_at {
+                SweepAt::Queue(kind, segment) => self.sweep_queue(kind, segment, &mut keep),
+                SweepAt::Unordered(after) => self.sweep_unordered(after, &mut keep),
             };
             if looks >= SWEPT {
                 break;
@@ -186,27 +187,27 @@ impl Timers {
         }
     }
 
-    /// Sweeps a piece of a lane; returns the number of entries in it.
-    fn sweep_lane(
+    /// Sweeps a segment of a queue; returns the number of entries in it.
+    fn sweep_queue(
         &mut self,
         number: usize,
-        piece: usize,
+        segment: usize,
         mut keep: impl FnMut(Kind, ConnectionId) -> bool,
     ) -> usize {
         let kind = Kind::ALL[number];
-        let lane = &mut self.lanes[number];
-        let before = lane.len();
+        let queue = &mut self.queues[number];
+        let before = queue.len();
         let mut looks = 0;
-        let next = lane.sweep(piece, |&(_, id)| {
+        let next = queue.sweep(segment, |&(_, id)| {
             looks += 1;
             keep(kind, id)
         });
-        self.entries -= before - lane.len();
+        self.entries -= before - queue.len();
         self.note_front(kind);
-        self.broom = match next {
-            Some(piece) => Broom::Lane(number, piece),
-            None if number + 1 < Kind::ALL.len() => Broom::Lane(number + 1, 0),
-            None => Broom::Unordered(None),
+        self.sweep_at = match next {
+            Some(segment) => SweepAt::Queue(number, segment),
+            None if number + 1 < Kind::ALL.len() => SweepAt::Queue(number + 1, 0),
+            None => SweepAt::Unordered(None),
         };
         looks
     }
@@ -224,15 +225,15 @@ impl Timers {
                 self.entries -= 1;
             }
         }
-        self.broom = match part.last() {
-            Some(&last) if part.len() == SWEPT => Broom::Unordered(Some(last)),
-            _ => Broom::Lane(0, 0),
+        self.sweep_at = match part.last() {
+            Some(&last) if part.len() == SWEPT => SweepAt::Unordered(Some(last)),
+            _ => SweepAt::Queue(0, 0),
         };
         part.len()
     }
 
     fn note_front(&mut self, kind: Kind) {
-        let front = self.lanes[kind as usize].front();
+        let front = self.queues[kind as usize].front();
         self.fronts[kind as usize] = front.map_or(Time::MAX, |&(at, _)| at);
     }
 }
