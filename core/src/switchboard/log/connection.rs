@@ -9,7 +9,7 @@
 
 use smallvec::SmallVec;
 
-use super::item::Lane;
+use super::item::Priority;
 use crate::switchboard::arena::NONE;
 use crate::wire::frame::{Form, Window};
 
@@ -174,17 +174,17 @@ impl Queue {
         }
     }
 
-    pub(super) const fn list(&self, lane: Lane) -> List {
-        match lane {
-            Lane::Urgent => self.urgent,
-            Lane::InOrder => self.own,
+    pub(super) const fn list(&self, priority: Priority) -> List {
+        match priority {
+            Priority::Urgent => self.urgent,
+            Priority::InOrder => self.own,
         }
     }
 
-    pub(super) const fn list_mut(&mut self, lane: Lane) -> &mut List {
-        match lane {
-            Lane::Urgent => &mut self.urgent,
-            Lane::InOrder => &mut self.own,
+    pub(super) const fn list_mut(&mut self, priority: Priority) -> &mut List {
+        match priority {
+            Priority::Urgent => &mut self.urgent,
+            Priority::InOrder => &mut self.own,
         }
     }
 

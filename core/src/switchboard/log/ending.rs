@@ -3,7 +3,7 @@
 use super::Log;
 use super::class::Class;
 use super::connection::{List, Membership, Writer};
-use super::item::{Came, Item, Lane};
+use super::item::{Came, Item, Priority};
 use super::recovery::{Markers, NoMarkers, place};
 use super::turn::Turn;
 use crate::http::event_stream;
@@ -219,7 +219,7 @@ impl Log {
         }
         let taken = self.queues.of(connection).own_taken as usize;
         let is_left = |item: &Item| item.came != Came::Taken;
-        let removed = self.retain(slot, Lane::InOrder, taken, is_left);
+        let removed = self.retain(slot, Priority::InOrder, taken, is_left);
         self.connections[slot as usize].adrift += removed as u32;
     }
 

@@ -36,9 +36,10 @@ impl Came {
     }
 }
 
-/// Which of a connection's lists.
+/// Which of a connection's two lists of frames of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lane {
+pub(super) enum Priority {
+    /// Goes ahead of all data, as pings and pongs do.
     Urgent,
     InOrder,
 }

@@ -10,7 +10,7 @@
 use super::Log;
 use super::class::Class;
 use super::connection::{Connection, List, Rest, Writer};
-use super::item::{Came, Item, Lane};
+use super::item::{Came, Item, Priority};
 use crate::switchboard::arena::NONE;
 use crate::{ConnectionId, Frame};
 
@@ -49,7 +49,7 @@ impl Log {
             self.count(frame.len());
         }
         self.held += frame.footprint();
-        self.append(id.slot, Lane::InOrder, frame, class, NONE);
+        self.append(id.slot, Priority::InOrder, frame, class, NONE);
         Ok(())
     }
 
@@ -94,7 +94,7 @@ impl Log {
     ) {
         if self.connection(id).is_some() {
             self.held += frame.footprint();
-            self.append(id.slot, Lane::Urgent, frame, class, NONE);
+            self.append(id.slot, Priority::Urgent, frame, class, NONE);
         }
     }
 
@@ -125,7 +125,7 @@ impl Log {
     pub(super) fn append(
         &mut self,
         slot: u32,
-        lane: Lane,
+        priority: Priority,
         frame: Frame,
         class: Class,
         shared: u32,
@@ -143,7 +143,7 @@ impl Log {
         queue.bytes += bytes;
         queue.messages += u32::from(class.is_message());
         queue.pongs += u8::from(class == Class::PONG);
-        let list = queue.list_mut(lane);
+        let list = queue.list_mut(priority);
         if list.is_empty() {
             list.head = item;
         } else {
@@ -155,10 +155,10 @@ impl Log {
         item
     }
 
-    /// Removes the first frame of a lane; returns its class.
-    pub(super) fn pop_own(&mut self, slot: u32, lane: Lane) -> Option<Class> {
+    /// Removes the first frame of this priority; returns its class.
+    pub(super) fn pop_own(&mut self, slot: u32, priority: Priority) -> Option<Class> {
         let queue = self.queues.get_mut(&self.connections[slot as usize])?;
-        let list = queue.list_mut(lane);
+        let list = queue.list_mut(priority);
         let head = list.head;
         let next = self.items.get(head)?.next;
         *list = if next == NONE {
@@ -217,8 +217,8 @@ impl Log {
         let queue = self.queues.of(&self.connections[slot as usize]);
         let (urgent, own) = (queue.urgent_taken as usize, queue.own_taken as usize);
         let survives = |item: &Item| item.class.survives();
-        self.retain(slot, Lane::Urgent, urgent, survives)
-            + self.retain(slot, Lane::InOrder, own, survives)
+        self.retain(slot, Priority::Urgent, urgent, survives)
+            + self.retain(slot, Priority::InOrder, own, survives)
     }
 
     /// Keeps the frames for which `keep` holds, and the first `taken` ones; returns the number of
@@ -226,11 +226,14 @@ impl Log {
     pub(super) fn retain(
         &mut self,
         slot: u32,
-        lane: Lane,
+        priority: Priority,
         taken: usize,
         mut keep: impl FnMut(&Item) -> bool,
     ) -> u64 {
-        let list = self.queues.of(&self.connections[slot as usize]).list(lane);
+        let list = self
+            .queues
+            .of(&self.connections[slot as usize])
+            .list(priority);
         let (mut kept, mut at, mut index, mut dropped) = (List::EMPTY, list.head, 0, 0);
         while at != NONE {
             let Item { next, class, .. } = self.items[at];
@@ -250,7 +253,7 @@ impl Log {
             at = next;
         }
         if let Some(queue) = self.queues.get_mut(&self.connections[slot as usize]) {
-            *queue.list_mut(lane) = kept;
+            *queue.list_mut(priority) = kept;
         }
         dropped
     }
@@ -260,8 +263,8 @@ impl Log {
         let queue = self.queues.of(&self.connections[slot as usize]);
         let messages = u64::from(queue.messages);
         self.set_rest(slot, None);
-        while self.pop_own(slot, Lane::Urgent).is_some() {}
-        while self.pop_own(slot, Lane::InOrder).is_some() {}
+        while self.pop_own(slot, Priority::Urgent).is_some() {}
+        while self.pop_own(slot, Priority::InOrder).is_some() {}
         messages
     }
 }

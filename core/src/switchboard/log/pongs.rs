@@ -3,7 +3,7 @@
 use super::Log;
 use super::class::Class;
 use super::connection::Writer;
-use super::item::Lane;
+use super::item::Priority;
 use crate::switchboard::arena::NONE;
 use crate::{ConnectionId, Frame};
 
@@ -28,7 +28,7 @@ impl Log {
     pub(super) fn collapse_pongs(&mut self, slot: u32) {
         let mut more = self.queues.of(&self.connections[slot as usize]).pongs;
         if more > 1 {
-            self.retain(slot, Lane::Urgent, 0, |item| {
+            self.retain(slot, Priority::Urgent, 0, |item| {
                 more -= u8::from(item.class == Class::PONG);
                 item.class != Class::PONG || more == 0
             });

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use super::Log;
 use super::class::Class;
 use super::connection::{Rest, Writer};
-use super::item::Lane;
+use super::item::Priority;
 use super::limits::Slow;
 use super::plain::Plain;
 use super::turn::{Job, Outcome, Source, Step, Turn};
@@ -204,19 +204,19 @@ impl Log {
                 (rest.message, rest.ping, rest.shared)
             }),
             Source::Urgent | Source::Own => {
-                let lane = if source == Source::Urgent {
+                let priority = if source == Source::Urgent {
                     queue.urgent_taken -= 1;
-                    Lane::Urgent
+                    Priority::Urgent
                 } else {
                     queue.own_taken -= 1;
-                    Lane::InOrder
+                    Priority::InOrder
                 };
                 let shared = if keeps {
-                    self.share_first(slot, lane)
+                    self.share_first(slot, priority)
                 } else {
                     NONE
                 };
-                let class = self.pop_own(slot, lane);
+                let class = self.pop_own(slot, priority);
                 class.map_or((false, false, shared), |class| {
                     (class.is_message(), class.has(Class::PING), shared)
                 })

@@ -3,7 +3,7 @@
 use super::Log;
 use super::class::Class;
 use super::connection::Connection;
-use super::item::{Came, Item, Lane, Shared};
+use super::item::{Came, Item, Priority, Shared};
 use super::own::own_limits;
 use crate::switchboard::arena::NONE;
 use crate::wire::frame::Form;
@@ -74,7 +74,7 @@ impl Log {
             self.shared[shared].references += 1;
             self.append(
                 id.slot,
-                Lane::InOrder,
+                Priority::InOrder,
                 frame.clone(),
                 Class::MESSAGE,
                 shared,
@@ -126,7 +126,7 @@ impl Log {
     pub(super) fn append_shared(&mut self, slot: u32, key: u32, stamp: u64, came: Came) {
         let frame = self.shared[key].frame.clone();
         self.shared[key].references += 1;
-        let item = self.append(slot, Lane::InOrder, frame, Class::MESSAGE, key);
+        let item = self.append(slot, Priority::InOrder, frame, Class::MESSAGE, key);
         self.items[item].stamp = stamp;
         self.items[item].came = came;
     }
@@ -144,10 +144,13 @@ impl Log {
         shared
     }
 
-    /// Takes a reference to the shared frame that comes first in a lane; [`NONE`] if it is not
+    /// Takes a reference to the shared frame that comes first at this priority; [`NONE`] if it is not
     /// shared.
-    pub(super) fn share_first(&mut self, slot: u32, lane: Lane) -> u32 {
-        let list = self.queues.of(&self.connections[slot as usize]).list(lane);
+    pub(super) fn share_first(&mut self, slot: u32, priority: Priority) -> u32 {
+        let list = self
+            .queues
+            .of(&self.connections[slot as usize])
+            .list(priority);
         let shared = self.items.get(list.head).map_or(NONE, |item| item.shared);
         if shared != NONE {
             self.retain_shared(shared);
