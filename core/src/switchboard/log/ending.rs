@@ -3,7 +3,7 @@
 use super::Log;
 use super::class::Class;
 use super::connection::{List, Membership, Writer};
-use super::item::{Came, Item, Priority};
+use super::item::{Item, Priority, Provenance};
 use super::recovery::{Markers, NoMarkers, place};
 use super::turn::Turn;
 use crate::http::event_stream;
@@ -15,7 +15,7 @@ struct Due {
     place: u64,
     stamp: u64,
     frame: Frame,
-    came: Came,
+    provenance: Provenance,
     /// Whether it is a mark, not a message.
     mark: bool,
 }
@@ -84,7 +84,7 @@ impl Log {
                 let window = self.connections[slot as usize].window.by_itself();
                 self.share_message(it.frame.form(window).clone(), it.stamp)
             };
-            self.append_shared(slot, shared, it.place, it.came);
+            self.append_shared(slot, shared, it.place, it.provenance);
             self.unshare(shared);
         }
         self.connections[slot as usize].flushed = true;
@@ -100,10 +100,10 @@ impl Log {
     ) {
         let room = &self.rooms[found.room];
         let member = room.members[found.index as usize];
-        let came = if member.flying {
-            Came::Flying
+        let provenance = if member.flying {
+            Provenance::InFlight
         } else {
-            Came::Room
+            Provenance::Room
         };
         let taken_to = room.latest.as_ref().filter(|_| member.flying);
         let taken_to = taken_to.map(|latest| room.locate(latest.taken_to(found.index)));
@@ -136,7 +136,7 @@ impl Log {
                     place,
                     stamp: entry.stamp,
                     frame: event_stream::id_line(&position),
-                    came,
+                    provenance,
                     mark: true,
                 });
             }
@@ -144,12 +144,16 @@ impl Log {
                 // What a writer has taken may have been overwritten since.
                 let is_taken = taken_to.map_or(taken > 0, |to| at < to);
                 taken = taken.saturating_sub(u32::from(!mark));
-                let came = if is_taken { Came::Taken } else { came };
+                let provenance = if is_taken {
+                    Provenance::Taken
+                } else {
+                    provenance
+                };
                 due.push(Due {
                     place,
                     stamp,
                     frame,
-                    came,
+                    provenance,
                     mark,
                 });
             }
@@ -218,7 +222,7 @@ impl Log {
             return;
         }
         let taken = self.queues.of(connection).own_taken as usize;
-        let is_left = |item: &Item| item.came != Came::Taken;
+        let is_left = |item: &Item| item.provenance != Provenance::Taken;
         let removed = self.retain(slot, Priority::InOrder, taken, is_left);
         self.connections[slot as usize].adrift += removed as u32;
     }
@@ -230,7 +234,7 @@ impl Log {
         let mut stamps = Vec::new();
         while at != NONE {
             let item = &self.items[at];
-            stamps.extend(self.origin(item).filter(|_| item.came.may_be_taken()));
+            stamps.extend(self.origin(item).filter(|_| item.provenance.may_be_taken()));
             at = item.next;
         }
         stamps.sort_unstable();
@@ -244,8 +248,8 @@ impl Log {
         let mut at = self.queues.of(&self.connections[slot as usize]).own.head;
         while at != NONE {
             let item = &mut self.items[at];
-            if item.came.may_be_taken() {
-                item.came = Came::Room;
+            if item.provenance.may_be_taken() {
+                item.provenance = Provenance::Room;
             }
             at = item.next;
         }
@@ -261,10 +265,10 @@ impl Log {
         let mut waiting = Vec::new();
         while at != NONE {
             let item = &self.items[at];
-            let (origin, own) = (self.origin(item), item.came == Came::Own);
+            let (origin, own) = (self.origin(item), item.provenance == Provenance::Own);
             let next = item.next;
             if waiting.len() >= taken
-                && item.came.may_be_taken()
+                && item.provenance.may_be_taken()
                 && origin.is_some_and(|stamp| gone.binary_search(&stamp).is_ok())
             {
                 self.free(slot, at);

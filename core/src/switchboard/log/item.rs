@@ -12,27 +12,27 @@ pub(super) struct Item {
     pub(super) stamp: u64,
     pub(super) next: u32,
     pub(super) class: Class,
-    pub(super) came: Came,
+    pub(super) provenance: Provenance,
     /// The [`Shared`] frame, if others wait for it too.
     pub(super) shared: u32,
 }
 
 /// Where a frame of a connection comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Came {
+pub(super) enum Provenance {
     Own,
     /// A room that was left to end.
     Room,
     /// The same, while a writer had some of what waited there. It may have this too.
-    Flying,
+    InFlight,
     /// The same, and a writer has it.
     Taken,
 }
 
-impl Came {
+impl Provenance {
     /// Returns whether a writer may have taken it from its room before.
     pub(super) const fn may_be_taken(self) -> bool {
-        matches!(self, Self::Flying | Self::Taken)
+        matches!(self, Self::InFlight | Self::Taken)
     }
 }
 

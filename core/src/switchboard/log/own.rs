@@ -10,7 +10,7 @@
 use super::Log;
 use super::class::Class;
 use super::connection::{Connection, List, Rest, Writer};
-use super::item::{Came, Item, Priority};
+use super::item::{Item, Priority, Provenance};
 use crate::switchboard::arena::NONE;
 use crate::{ConnectionId, Frame};
 
@@ -136,7 +136,7 @@ impl Log {
             stamp: self.published,
             next: NONE,
             class,
-            came: Came::Own,
+            provenance: Provenance::Own,
             shared,
         });
         let queue = self.queues.of_mut(&mut self.connections[slot as usize]);

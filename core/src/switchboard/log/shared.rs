@@ -3,7 +3,7 @@
 use super::Log;
 use super::class::Class;
 use super::connection::Connection;
-use super::item::{Came, Item, Priority, Shared};
+use super::item::{Item, Priority, Provenance, Shared};
 use super::own::own_limits;
 use crate::switchboard::arena::NONE;
 use crate::wire::frame::Form;
@@ -123,12 +123,18 @@ impl Log {
         }
     }
 
-    pub(super) fn append_shared(&mut self, slot: u32, key: u32, stamp: u64, came: Came) {
+    pub(super) fn append_shared(
+        &mut self,
+        slot: u32,
+        key: u32,
+        stamp: u64,
+        provenance: Provenance,
+    ) {
         let frame = self.shared[key].frame.clone();
         self.shared[key].references += 1;
         let item = self.append(slot, Priority::InOrder, frame, Class::MESSAGE, key);
         self.items[item].stamp = stamp;
-        self.items[item].came = came;
+        self.items[item].provenance = provenance;
     }
 
     /// Counts a form of a message of a room for several connections, once for all. The caller holds a
