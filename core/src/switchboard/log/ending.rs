@@ -100,12 +100,12 @@ impl Log {
     ) {
         let room = &self.rooms[found.room];
         let member = room.members[found.index as usize];
-        let provenance = if member.flying {
+        let provenance = if member.in_flight {
             Provenance::InFlight
         } else {
             Provenance::Room
         };
-        let taken_to = room.latest.as_ref().filter(|_| member.flying);
+        let taken_to = room.latest.as_ref().filter(|_| member.in_flight);
         let taken_to = taken_to.map(|latest| room.locate(latest.taken_to(found.index)));
         let mut taken = found.taken;
         let recovery = self.recovery(slot, found.room);

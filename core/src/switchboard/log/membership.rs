@@ -124,7 +124,7 @@ impl Log {
             slot,
             membership: membership as u16,
             special: behind,
-            flying: false,
+            in_flight: false,
             cursor: room.position(begins),
         });
         let idle = room.idle;
@@ -220,7 +220,7 @@ impl Log {
         if let Some(member) = member {
             room.drain(&member, None);
             room.caught_up(member.cursor);
-            if member.flying {
+            if member.in_flight {
                 room.note_reported(index);
             }
         }
@@ -292,7 +292,7 @@ impl Log {
         let room = &self.rooms[found.room];
         match &room.latest {
             // What a writer has taken may have been overwritten since.
-            Some(latest) if room.members[found.index as usize].flying => {
+            Some(latest) if room.members[found.index as usize].in_flight => {
                 let index = room.locate(latest.taken_to(found.index));
                 self.waiting_from(slot, found, index)
             }

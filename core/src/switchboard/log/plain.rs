@@ -62,11 +62,11 @@ impl Log {
         let (base, lost_presence) = (room.base, room.lost_presence);
         let member = &mut room.members[membership.index as usize];
         let from = member.cursor;
-        if member.special || !member.flying || from < base || from < lost_presence {
+        if member.special || !member.in_flight || from < base || from < lost_presence {
             return false;
         }
         member.cursor = position;
-        member.flying = false;
+        member.in_flight = false;
         membership.taken = 0;
         connection.writer = Writer::Idle;
         let again = std::mem::take(&mut connection.again);

@@ -254,7 +254,7 @@ impl Log {
             return;
         };
         let index = connection.rooms[at].index;
-        if self.rooms[key].members[index as usize].flying {
+        if self.rooms[key].members[index as usize].in_flight {
             self.advance(key, index, position);
         }
     }
@@ -264,7 +264,7 @@ impl Log {
         let room = &mut self.rooms[key];
         let member = room.members[index as usize];
         let from = room.locate(member.cursor);
-        if member.flying {
+        if member.in_flight {
             room.note_reported(from);
         }
         let recovery = self.recoveries.get_mut(&(member.slot, key));
@@ -274,7 +274,7 @@ impl Log {
             let next = room.position(room.locate(position));
             if next < recovery.until {
                 *snapshot = next;
-                room.members[index as usize].flying = false;
+                room.members[index as usize].in_flight = false;
                 self.connections[member.slot as usize].rooms[member.membership as usize].taken = 0;
                 return;
             }
@@ -308,7 +308,7 @@ impl Log {
         }
         let moved = &mut room.members[index as usize];
         moved.cursor = end;
-        moved.flying = false;
+        moved.in_flight = false;
         moved.special = special;
         let slot = member.slot;
         self.held -= freed;
@@ -337,7 +337,7 @@ impl Log {
             let found = self.connections[slot as usize].rooms[at];
             let room = &mut self.rooms[found.room];
             let member = &mut room.members[found.index as usize];
-            if std::mem::take(&mut member.flying) {
+            if std::mem::take(&mut member.in_flight) {
                 let cursor = member.cursor;
                 let at = room.locate(cursor);
                 room.note_reported(at);

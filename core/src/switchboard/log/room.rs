@@ -31,7 +31,7 @@ pub(super) struct Member {
     /// Whether not every message ahead is for it, so that each must be looked at.
     pub(super) special: bool,
     /// Whether a writer that has not reported has taken messages of this membership.
-    pub(super) flying: bool,
+    pub(super) in_flight: bool,
     /// The position of the message that it gets next. Where that has gone, the room's front.
     pub(super) cursor: u64,
 }

@@ -177,7 +177,7 @@ impl Log {
         for flown in behind.iter().filter(|it| it.moved) {
             let room = &mut self.rooms[flown.room];
             let member = &mut room.members[flown.member as usize];
-            member.flying = true;
+            member.in_flight = true;
             let rooms = &mut self.connections[slot as usize].rooms;
             rooms[member.membership as usize].taken = flown.taken;
             if let Some(latest) = &mut room.latest {

@@ -209,7 +209,7 @@ impl Log {
         turn.jobs.push(job);
         let room = &mut self.rooms[key];
         let member = &mut room.members[index as usize];
-        member.flying = true;
+        member.in_flight = true;
         connection.rooms[member.membership as usize].taken = taken;
         if let Some(latest) = &mut room.latest {
             latest.take_to(index, to);

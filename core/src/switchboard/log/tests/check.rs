@@ -21,7 +21,7 @@ impl Log {
         }
         self.check_lists();
         self.check_held();
-        self.check_flying(turns);
+        self.check_in_flight(turns);
         self.check_histories();
         self.check_kept();
         self.check_weights();
@@ -305,7 +305,7 @@ impl Log {
     }
 
     /// L6: who flies is in a turn that is not reported, and is counted where it stands.
-    fn check_flying(&self, turns: &[Turn]) {
+    fn check_in_flight(&self, turns: &[Turn]) {
         let mut writing = BTreeSet::new();
         for turn in turns {
             for at in 0..turn.len() {
@@ -322,7 +322,7 @@ impl Log {
         for (key, room) in self.rooms.iter() {
             let mut flight: BTreeMap<usize, u32> = BTreeMap::new();
             for (index, member) in room.members.iter().enumerate() {
-                if member.flying {
+                if member.in_flight {
                     assert!(writing.contains(&member.slot), "L6");
                     *flight.entry(room.index_of(index as u32)).or_default() += 1;
                 }

@@ -200,9 +200,9 @@ impl World {
             return taken;
         }
         let (name, _) = self.rooms[&key];
-        let flying = self.flying(key).into_iter();
+        let in_flight = self.in_flight(key).into_iter();
         let client = self.client(id.slot);
-        let due = flying.filter(|&(slot, time)| slot == id.slot && client.is_due(name, time));
+        let due = in_flight.filter(|&(slot, time)| slot == id.slot && client.is_due(name, time));
         due.count()
     }
 

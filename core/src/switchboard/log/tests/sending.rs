@@ -19,7 +19,7 @@ impl World {
         let members = self.members_of(key);
         let sender = (self.rng.bool() && !members.is_empty())
             .then(|| members[self.rng.usize(..members.len())]);
-        let flying = self.flying(key);
+        let in_flight = self.in_flight(key);
         let kind = match self.rng.u8(..16) {
             0 | 1 => Kind::Raw,
             2 | 3 => Kind::Presence,
@@ -55,7 +55,7 @@ impl World {
             return;
         };
         self.fill(&mut sent, &lags);
-        self.note_unkept(&sent, &flying);
+        self.note_unkept(&sent, &in_flight);
         let closed = self.published(&sent, &members, &receipt, origin);
         if let Some(sender) = sender
             && self.rng.bool()

@@ -37,7 +37,7 @@ impl World {
             (excluded, (message.len(), message.footprint())),
         );
         let sent = self.expect(sent, &members);
-        let flying = self.flying(key);
+        let in_flight = self.in_flight(key);
         let published =
             self.log
                 .publish_key(key, name, message, kind, (&sent.excluded, origin.clone()));
@@ -74,12 +74,12 @@ impl World {
             keyed.saved.push((old.seq, old.time));
             // It is not saved for those who have not come so far as when they joined.
             for &slot in &members {
-                let flies = flying.contains(&(slot, old.time));
+                let flies = in_flight.contains(&(slot, old.time));
                 let due = self.client(slot).supersede_recovered(room, old.time, flies);
                 self.events.overwritten += usize::from(due);
             }
         }
-        self.drop_overwritten(key, &flying);
+        self.drop_overwritten(key, &in_flight);
         self.lossy.keep(time);
         let closed = self.published(&sent, &members, &receipt, origin);
         if let Some(sender) = sender
@@ -92,7 +92,7 @@ impl World {
     }
 
     /// What was overwritten and is not saved is not due to anybody.
-    fn drop_overwritten(&mut self, key: u32, flying: &[(u32, u64)]) {
+    fn drop_overwritten(&mut self, key: u32, in_flight: &[(u32, u64)]) {
         let (room, _) = self.rooms[&key];
         let entries = self.log.rooms[key].ring.iter();
         let alive = entries
@@ -106,9 +106,9 @@ impl World {
         keyed.saved = saved;
         for (_, time) in gone {
             for slot in self.members_of(key) {
-                let due = self
-                    .client(slot)
-                    .supersede(room, time, flying.contains(&(slot, time)));
+                let due =
+                    self.client(slot)
+                        .supersede(room, time, in_flight.contains(&(slot, time)));
                 self.events.overwritten += usize::from(due);
             }
         }
@@ -116,7 +116,7 @@ impl World {
     }
 
     /// Notes that a message without a key was published.
-    pub(in super::super) fn note_unkept(&mut self, sent: &Sent, flying: &[(u32, u64)]) {
+    pub(in super::super) fn note_unkept(&mut self, sent: &Sent, in_flight: &[(u32, u64)]) {
         let (room, _) = self.rooms[&sent.key];
         let Some(keyed) = self.keyed.get_mut(&sent.key) else {
             return;
@@ -128,7 +128,7 @@ impl World {
                     return;
                 };
                 for slot in self.members_of(sent.key) {
-                    let flies = flying.contains(&(slot, before));
+                    let flies = in_flight.contains(&(slot, before));
                     if self.client(slot).supersede(room, before, flies) {
                         self.unseen.insert((sent.key, slot), before);
                     }
@@ -139,9 +139,9 @@ impl World {
     }
 
     /// Returns the slots, with the times of what writers have taken of a room and not reported.
-    pub(in super::super) fn flying(&self, key: u32) -> Vec<(u32, u64)> {
+    pub(in super::super) fn in_flight(&self, key: u32) -> Vec<(u32, u64)> {
         let (name, _) = self.rooms[&key];
-        let mut flying = Vec::new();
+        let mut in_flight = Vec::new();
         for turn in &self.turns {
             for at in 0..turn.len() {
                 let (id, bytes) = turn.job(at).expect("it is there");
@@ -149,11 +149,11 @@ impl World {
                     && *found == id
                 {
                     let times = client.times_in(bytes, name);
-                    flying.extend(times.into_iter().map(|time| (id.slot, time)));
+                    in_flight.extend(times.into_iter().map(|time| (id.slot, time)));
                 }
             }
         }
-        flying
+        in_flight
     }
 
     /// Asks about the value that was just published, and about one that was not.
