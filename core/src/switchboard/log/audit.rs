@@ -15,7 +15,7 @@ impl Log {
         connections: usize,
         memberships: usize,
     ) -> Result<(), Inconsistency> {
-        let frames = self.remains.iter().flat_map(|room| room.ring.iter());
+        let frames = self.removed.iter().flat_map(|room| room.ring.iter());
         let mut held = frames.map(|entry| entry.frame.footprint()).sum::<usize>();
         let mut members = 0;
         for (key, room) in self.rooms.iter() {

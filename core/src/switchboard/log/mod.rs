@@ -28,7 +28,7 @@
 //! | `slow`, `sparse`, `lagging` | lag over the limit |
 //! | `blocked`, `bound`, `weight` | who takes no bytes, who holds back the most |
 //! | `history`, `recovery` | what is kept, and who begins in it |
-//! | `remains` | what is left of rooms that were removed |
+//! | `removed` | what is left of rooms that were removed |
 //! | `latest`, `keys`, `sweep` | what is kept by key; publishing by key; what was overwritten goes |
 //! | `ending`, `limits` | what waits goes out first, or is discarded; rules and limits |
 //!
@@ -85,7 +85,7 @@ mod pongs;
 mod publish;
 mod queues;
 mod recovery;
-mod remains;
+mod removed;
 mod report;
 mod ring;
 mod room;
@@ -188,7 +188,7 @@ pub(super) struct Log {
     /// When a room's history is to be looked at.
     expiries: BTreeSet<(Time, u32)>,
     /// What is left of rooms that were removed.
-    remains: Vec<Room>,
+    removed: Vec<Room>,
     /// The memory of rings that have become empty.
     spares: Vec<VecDeque<Entry>>,
     now: Time,
@@ -242,7 +242,7 @@ impl Log {
             latest: (0, 0),
             dormant: BTreeSet::new(),
             expiries: BTreeSet::new(),
-            remains: Vec::new(),
+            removed: Vec::new(),
             spares: Vec::new(),
             now: Time::ZERO,
             #[cfg(test)]
@@ -261,7 +261,7 @@ impl Log {
     }
 
     /// Removes a room without members, and its history. Frees a part of what it keeps, and has the rest
-    /// [freed](Self::free_remains) later.
+    /// [freed](Self::free_removed) later.
     pub(super) fn remove_room(&mut self, key: u32) {
         let Some(room) = self.rooms.get(key) else {
             return;
@@ -282,7 +282,7 @@ impl Log {
         self.unweigh_room(key);
         self.end_lingering(key);
         if let Some(room) = self.rooms.remove(key) {
-            self.bury(room);
+            self.free_room(room);
         }
     }
 

@@ -283,7 +283,7 @@ impl Switchboard {
         let now = self.clock.now();
         self.log.expire(now, self.effects.free());
         self.end_rooms(now);
-        self.log.free_remains(self.effects.free());
+        self.log.free_removed(self.effects.free());
     }
 
     /// Keeps the bound on rooms without members: ends those that are too many, as many as this call may.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::super::Log;
 use super::super::limits::Slow;
-use super::super::remains::AT_ONCE;
+use super::super::removed::AT_ONCE;
 use super::super::room::Room;
 use super::{History, Origin};
 use crate::Time;
@@ -124,9 +124,9 @@ impl Log {
     }
 
     /// Returns when [`expire`](Self::expire), [`next_to_end`](Self::next_to_end) and
-    /// [`free_remains`](Self::free_remains) are to be called.
+    /// [`free_removed`](Self::free_removed) are to be called.
     pub(in crate::switchboard) fn next_deadline(&self) -> Option<Time> {
-        if self.has_too_many_dormant() || !self.remains.is_empty() {
+        if self.has_too_many_dormant() || !self.removed.is_empty() {
             return Some(self.now);
         }
         let first = [&self.expiries, &self.dormant].map(BTreeSet::first);

@@ -259,7 +259,7 @@ impl Log {
     /// L3: what is held is what a recount finds.
     fn check_held(&self) {
         let rooms = self.rooms.iter().map(|(_, room)| room);
-        let rooms = rooms.chain(&self.remains).flat_map(|room| room.ring.iter());
+        let rooms = rooms.chain(&self.removed).flat_map(|room| room.ring.iter());
         let mut held: usize = rooms.map(|entry| entry.frame.footprint()).sum();
         let (mut items, mut queues) = (0, 0);
         for (slot, connection) in self.connections.iter().enumerate() {

@@ -157,7 +157,7 @@ impl World {
                 assert!(rule.history.is_some() || rule.latest.is_some());
                 self.remove_room(key);
             }
-            self.log.free_remains(&mut share);
+            self.log.free_removed(&mut share);
             if self.log.next_deadline().is_none_or(|at| at > now) {
                 return;
             }

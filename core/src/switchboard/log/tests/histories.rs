@@ -33,7 +33,7 @@ pub(super) fn expire(log: &mut Log, millis: u64, most: usize) -> Vec<u32> {
         log.remove_room(key);
         ended.push(key);
     }
-    log.free_remains(&mut share);
+    log.free_removed(&mut share);
     ended
 }
 

@@ -9,7 +9,7 @@ use super::super::history::Origin;
 use super::super::latest::NotKept;
 use super::super::limits::{KeepLatest, Rule, Slow};
 use super::super::recovery::{Identity, Resent, StartAt};
-use super::super::remains::AT_ONCE;
+use super::super::removed::AT_ONCE;
 use super::histories::expire;
 use super::scenarios::{World, rule};
 use crate::{Frame, Time};

@@ -183,7 +183,7 @@ impl World {
             }
             self.log.remove_room(key);
         }
-        self.log.free_remains(&mut usize::MAX.clone());
+        self.log.free_removed(&mut usize::MAX.clone());
         assert_eq!(self.log.recoveries.len(), 0, "H2: recoveries are over");
         assert_eq!(self.log.kept(), (0, 0), "H7");
         assert_eq!(self.log.held(), 0, "L3: something is held");

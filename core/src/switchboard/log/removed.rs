@@ -1,14 +1,15 @@
-//! What is left of rooms that were removed, which is freed in parts.
+//! Frees the memory of removed rooms in parts.
 
 use super::Log;
 use super::room::Room;
 
-/// As much of a room is freed with it, messages and keys. Of most rooms, that is all.
+/// The number of messages and keys that are freed at once when a room is removed. Most rooms have no
+/// more.
 pub(super) const AT_ONCE: usize = 32;
 
 impl Room {
-    /// Frees as many messages and keys as `share` says, which it lowers, because the room was removed.
-    /// Returns the bytes freed, and whether that was all.
+    /// Frees up to `share` messages and keys of a removed room, and reduces `share` by their number.
+    /// Returns the bytes freed, and whether nothing is left.
     fn free(&mut self, share: &mut usize) -> (usize, bool) {
         let mut freed = 0;
         while *share > 0 {
@@ -24,22 +25,23 @@ impl Room {
 }
 
 impl Log {
-    /// Frees a part of a room that was removed. Its frames are held as long as they are not freed.
-    pub(super) fn bury(&mut self, mut room: Room) {
+    /// Frees a part of a removed room, and keeps the rest for [`free_removed`](Self::free_removed). Frames
+    /// count as held until they are freed.
+    pub(super) fn free_room(&mut self, mut room: Room) {
         let mut share = AT_ONCE;
         if !self.free_some_of(&mut room, &mut share) {
-            self.remains.push(room);
+            self.removed.push(room);
         }
     }
 
-    /// Frees what is left of rooms that were removed, as many messages and keys as `share` says, which it
-    /// lowers. More is due at once.
-    pub(in crate::switchboard) fn free_remains(&mut self, share: &mut usize) {
+    /// Frees up to `share` messages and keys of removed rooms, and reduces `share` by their number. What
+    /// is left is due at once.
+    pub(in crate::switchboard) fn free_removed(&mut self, share: &mut usize) {
         while *share > 0
-            && let Some(mut room) = self.remains.pop()
+            && let Some(mut room) = self.removed.pop()
         {
             if !self.free_some_of(&mut room, share) {
-                self.remains.push(room);
+                self.removed.push(room);
             }
         }
     }
