@@ -2,7 +2,7 @@
 
 use super::switchboard::Switchboard;
 use crate::recorder::Input;
-use crate::switchboard::telling::Telling;
+use crate::switchboard::info_updates::InfoUpdate;
 use crate::{ConnectionId, PresenceInfo, StaleId, Time};
 
 /// Connections whose rooms are looked at by one call.
@@ -82,26 +82,26 @@ impl Switchboard {
         let devices = self.users.at(user).connections.len();
         let user = self.users.at(user).name.clone();
         let last = self.users.last_place(&user);
-        let telling = Telling::new(user, last);
+        let update = InfoUpdate::new(user, last);
         if devices > TOLD {
-            self.tellings.add(telling);
+            self.info_updates.add(update);
         } else {
-            self.tell_some(telling);
+            self.continue_info_update(update);
         }
     }
 
-    /// Goes on with telling the rooms of users with many connections: a part of the first one's.
-    pub(super) fn go_on_telling(&mut self) {
-        if let Some(telling) = self.tellings.next() {
-            self.tell_some(telling);
+    /// Goes on with update the rooms of users with many connections: a part of the first one's.
+    pub(super) fn continue_info_updates(&mut self) {
+        if let Some(update) = self.info_updates.next() {
+            self.continue_info_update(update);
         }
     }
 
-    fn tell_some(&mut self, mut telling: Telling) {
+    fn continue_info_update(&mut self, mut update: InfoUpdate) {
         let mut looked = 0;
         while looked < TOLD {
-            let places = (telling.after, telling.last);
-            let (slots, next) = self.users.some(&telling.user, places, STEP);
+            let places = (update.after, update.last);
+            let (slots, next) = self.users.some(&update.user, places, STEP);
             for slot in slots {
                 looked += 1 + self.connections.at(slot).rooms.len() / ROOMS;
                 self.tell_rooms_of(slot);
@@ -109,9 +109,9 @@ impl Switchboard {
             let Some(after) = next else {
                 return;
             };
-            telling.after = after;
+            update.after = after;
         }
-        self.tellings.go_on(telling);
+        self.info_updates.put_back(update);
     }
 
     fn tell_rooms_of(&mut self, slot: u32) {

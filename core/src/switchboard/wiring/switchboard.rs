@@ -13,6 +13,7 @@ use crate::switchboard::effects::Effects;
 use crate::switchboard::encoding::Encoder;
 use crate::switchboard::fingerprints::Fingerprints;
 use crate::switchboard::held_seats::HeldSeats;
+use crate::switchboard::info_updates::InfoUpdates;
 use crate::switchboard::liveness::Liveness;
 use crate::switchboard::log::{self, Log};
 use crate::switchboard::partials::Partials;
@@ -21,7 +22,6 @@ use crate::switchboard::relay::Relay;
 use crate::switchboard::rooms::Rooms;
 use crate::switchboard::seats::Seats;
 use crate::switchboard::table::Table;
-use crate::switchboard::telling::Tellings;
 use crate::switchboard::timers::Kind;
 use crate::switchboard::to_all::FromCluster;
 use crate::switchboard::to_user::DirectInParts;
@@ -112,7 +112,7 @@ pub struct Switchboard {
     pub(super) drain: Drain,
     /// Messages of clients on their way to users with many connections, the oldest first.
     pub(super) directs: VecDeque<DirectInParts>,
-    pub(super) tellings: Tellings,
+    pub(super) info_updates: InfoUpdates,
     pub(super) effects: Effects,
     pub(super) counters: Counters,
     /// In a cluster, what is to be said to it.
@@ -174,7 +174,7 @@ impl Switchboard {
             posts: Posts::new(posts),
             drain: Drain::default(),
             directs: VecDeque::new(),
-            tellings: Tellings::default(),
+            info_updates: InfoUpdates::default(),
             effects: Effects::default(),
             counters: Counters::default(),
             relay: config.cluster.as_ref().map(|_| Box::default()),
@@ -194,7 +194,7 @@ impl Switchboard {
     /// Costs one comparison per kind of timer.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let of_users = !self.directs.is_empty() || !self.tellings.is_empty();
+        let of_users = !self.directs.is_empty() || !self.info_updates.is_empty();
         let to_send = of_users || !self.from_cluster.is_empty();
         let more = to_send || self.has_more_to_end() || self.pings.has_more_to_ask();
         let more = more.then(|| self.clock.now());

@@ -53,7 +53,7 @@ impl Switchboard {
         let now = self.liveness();
         self.pings.tick(&mut self.effects, now);
         self.go_on_asking();
-        self.go_on_telling();
+        self.continue_info_updates();
         self.go_on_with_directs();
         self.tick_presence();
         self.tick_held_seats();
