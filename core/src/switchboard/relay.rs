@@ -116,7 +116,7 @@ pub(super) struct Joining {
     pub(super) from: JoinFrom,
     pub(super) reach: Reach,
     pub(super) request: Option<RequestId<'static>>,
-    pub(super) seat: Seat,
+    pub(super) seat: ClusterSeat,
     pub(super) abreast: Abreast,
     pub(super) older: Older,
 }
@@ -151,7 +151,7 @@ pub(super) struct Missed {
 
 /// The seat over all nodes that somebody needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seat {
+pub(super) enum ClusterSeat {
     /// The room has no such seats.
     None,
     /// It is held for the user.

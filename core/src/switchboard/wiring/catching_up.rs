@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::switchboard::Switchboard;
 use crate::cluster::Order;
 use crate::switchboard::action::Action;
-use crate::switchboard::relay::{Abreast, ClusterRequest, Joining, Older, Seat, SharedRoom};
+use crate::switchboard::relay::{Abreast, ClusterRequest, ClusterSeat, Joining, Older, SharedRoom};
 use crate::{ConnectionId, JoinFrom};
 
 impl SharedRoom {
@@ -31,7 +31,7 @@ impl SharedRoom {
 impl Joining {
     /// Returns whether it waits for nothing but the room.
     pub(super) fn is_ready(&self) -> bool {
-        !matches!(self.seat, Seat::Asked(_))
+        !matches!(self.seat, ClusterSeat::Asked(_))
             && !matches!(self.abreast, Abreast::Asked(_))
             && !matches!(self.older, Older::Asked(_))
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::switchboard::Switchboard;
 use crate::recorder::Input;
-use crate::switchboard::relay::{ClusterRequest, Joining, Seat};
+use crate::switchboard::relay::{ClusterRequest, ClusterSeat, Joining};
 use crate::{ConnectionId, Time};
 
 /// Held seats that one tick makes free.
@@ -145,14 +145,14 @@ impl Switchboard {
         if let Some(next) = next
             && let Some(relay) = &mut self.relay
         {
-            relay.room(room).waiting[next].seat = Seat::Granted;
+            relay.room(room).waiting[next].seat = ClusterSeat::Granted;
         } else {
             self.give_seat(room);
         }
     }
 
     fn waits_for_held(&self, joining: &Joining, user: &str) -> bool {
-        let waits = joining.seat == Seat::Held;
+        let waits = joining.seat == ClusterSeat::Held;
         waits
             && self
                 .user_of(joining.id)

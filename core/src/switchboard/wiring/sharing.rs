@@ -11,7 +11,7 @@ use crate::config::settings::RoomSettings;
 use crate::protocol::{ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::action::Notice;
 use crate::switchboard::errors::JoinError;
-use crate::switchboard::relay::{Abreast, ClusterRequest, Joining, Older, Seat, Stage};
+use crate::switchboard::relay::{Abreast, ClusterRequest, ClusterSeat, Joining, Older, Stage};
 use crate::switchboard::rooms::Via;
 use crate::{ConnectionId, Position, PresenceInfo, Refused, Time};
 
@@ -79,15 +79,15 @@ impl Switchboard {
         }
         let name: Arc<str> = name.into();
         let seat = match settings.members_total {
-            None => Seat::None,
-            Some(_) if is_held => Seat::Held,
+            None => ClusterSeat::None,
+            Some(_) if is_held => ClusterSeat::Held,
             Some(total) => {
                 let seat = relay.number();
                 relay.seats.insert(seat, name.clone());
                 let room = name.clone();
                 let request = ClusterRequest::TakeSeat { seat, room, total };
                 relay.requests.push_back(request);
-                Seat::Asked(seat)
+                ClusterSeat::Asked(seat)
             }
         };
         relay.room(&name).waiting.push(Joining {
@@ -213,7 +213,7 @@ impl Switchboard {
         let id = joining.id;
         self.waits_no_more(id);
         // One that is held beside the one that it got is of no use.
-        let has_two = joining.seat == Seat::Granted && self.has_held_seat(id, name);
+        let has_two = joining.seat == ClusterSeat::Granted && self.has_held_seat(id, name);
         let older = self.older_of(name, joining);
         let entering = Entering {
             via: joining.via,
@@ -225,7 +225,7 @@ impl Switchboard {
         let entered = self
             .may_enter(id, name, joining.via)
             .and_then(|place| self.enter_now(id, name, place, &entering));
-        if has_two || (entered.is_err() && joining.seat == Seat::Granted) {
+        if has_two || (entered.is_err() && joining.seat == ClusterSeat::Granted) {
             self.give_seat(name);
         }
         if let Err(error) = entered {
@@ -260,7 +260,7 @@ impl Switchboard {
         let waiting = std::mem::take(&mut relay.room(name).waiting);
         for joining in waiting {
             self.waits_no_more(joining.id);
-            if joining.seat == Seat::Granted {
+            if joining.seat == ClusterSeat::Granted {
                 let room = name.clone();
                 self.ask_cluster(ClusterRequest::GiveSeat { room });
             }
@@ -328,7 +328,7 @@ impl Switchboard {
             return;
         };
         let room = relay.room(&name);
-        let asked = |joining: &Joining| joining.seat == Seat::Asked(seat);
+        let asked = |joining: &Joining| joining.seat == ClusterSeat::Asked(seat);
         let Some(at) = room.waiting.iter().position(asked) else {
             // Nobody waits any more.
             if granted {
@@ -337,7 +337,7 @@ impl Switchboard {
             return;
         };
         if granted {
-            room.waiting[at].seat = Seat::Granted;
+            room.waiting[at].seat = ClusterSeat::Granted;
             self.ask_to_enter(&name);
             if self.relay.as_ref().is_some_and(|it| it.is_open(&name)) {
                 self.let_in(&name);
