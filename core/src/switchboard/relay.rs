@@ -117,13 +117,13 @@ pub(super) struct Joining {
     pub(super) reach: Reach,
     pub(super) request: Option<RequestId<'static>>,
     pub(super) seat: ClusterSeat,
-    pub(super) abreast: Abreast,
+    pub(super) caught_up: CaughtUp,
     pub(super) older: Older,
 }
 
-/// Whether the node has come at least to where somebody comes back from.
+/// Whether the node has caught up with the position from which a member resumes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Abreast {
+pub(super) enum CaughtUp {
     Unknown,
     /// The cluster was asked under this number.
     Asked(u64),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::switchboard::Switchboard;
 use crate::cluster::Order;
 use crate::switchboard::action::Action;
-use crate::switchboard::relay::{Abreast, ClusterRequest, ClusterSeat, Joining, Older, SharedRoom};
+use crate::switchboard::relay::{
+    CaughtUp, ClusterRequest, ClusterSeat, Joining, Older, SharedRoom,
+};
 use crate::{ConnectionId, JoinFrom};
 
 impl SharedRoom {
@@ -23,7 +25,8 @@ impl SharedRoom {
     pub(super) fn is_awaited(&self) -> bool {
         let mut waiting = self.waiting.iter();
         waiting.any(|joining| {
-            matches!(joining.abreast, Abreast::Asked(_)) || matches!(joining.older, Older::Asked(_))
+            matches!(joining.caught_up, CaughtUp::Asked(_))
+                || matches!(joining.older, Older::Asked(_))
         })
     }
 }
@@ -32,7 +35,7 @@ impl Joining {
     /// Returns whether it waits for nothing but the room.
     pub(super) fn is_ready(&self) -> bool {
         !matches!(self.seat, ClusterSeat::Asked(_))
-            && !matches!(self.abreast, Abreast::Asked(_))
+            && !matches!(self.caught_up, CaughtUp::Asked(_))
             && !matches!(self.older, Older::Asked(_))
     }
 }
@@ -65,13 +68,13 @@ impl Switchboard {
         let room = relay.room(name);
         let (mut waiting, mut asks) = (std::mem::take(&mut room.waiting), false);
         for joining in &mut waiting {
-            if joining.abreast == Abreast::Unknown && joining.is_ready() {
+            if joining.caught_up == CaughtUp::Unknown && joining.is_ready() {
                 let is_ahead = room.is_behind(&joining.from);
                 asks |= is_ahead;
-                joining.abreast = if is_ahead {
-                    Abreast::Asked(number)
+                joining.caught_up = if is_ahead {
+                    CaughtUp::Asked(number)
                 } else {
-                    Abreast::Yes
+                    CaughtUp::Yes
                 };
             }
         }

@@ -11,7 +11,7 @@ use crate::config::settings::RoomSettings;
 use crate::protocol::{ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::action::Notice;
 use crate::switchboard::errors::JoinError;
-use crate::switchboard::relay::{Abreast, ClusterRequest, ClusterSeat, Joining, Older, Stage};
+use crate::switchboard::relay::{CaughtUp, ClusterRequest, ClusterSeat, Joining, Older, Stage};
 use crate::switchboard::rooms::Via;
 use crate::{ConnectionId, Position, PresenceInfo, Refused, Time};
 
@@ -97,7 +97,7 @@ impl Switchboard {
             reach: entering.reach,
             request: entering.request.cloned().map(RequestId::into_owned),
             seat,
-            abreast: Abreast::Unknown,
+            caught_up: CaughtUp::Unknown,
             older: Older::Unknown,
         });
         self.waits(id);
@@ -200,8 +200,8 @@ impl Switchboard {
             return;
         };
         for joining in &mut room.waiting {
-            if matches!(joining.abreast, Abreast::Asked(number) if number <= upto) {
-                joining.abreast = Abreast::Yes;
+            if matches!(joining.caught_up, CaughtUp::Asked(number) if number <= upto) {
+                joining.caught_up = CaughtUp::Yes;
             }
         }
         if room.stage == Stage::Open {
