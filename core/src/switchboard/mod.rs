@@ -10,6 +10,7 @@ mod action;
 mod arena;
 mod audit;
 mod capacity;
+mod chunks;
 mod clock;
 mod connection;
 mod counters;

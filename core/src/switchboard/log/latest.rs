@@ -25,9 +25,9 @@ use std::time::Duration;
 mod check;
 mod present;
 
-use super::chunks::Chunks;
 use super::entry::Kind;
 use super::limits::KeepLatest;
+use crate::switchboard::chunks::Chunks;
 
 /// Why a value was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@
 //! # Structure
 //! | file | |
 //! |---|---|
-//! | `chunks`, `ring` | storage that grows in pieces, so that no call copies a long list |
+//! | `ring` | a queue that grows in segments, so that no call copies a long one |
 //! | `entry`, `room` | a message; a room's log and the counts of its members' positions |
 //! | `connection`, `item`, `class` | the state of a writer; a connection's own frame, and what it is |
 //! | `queues` | the queues of connections with own frames |
@@ -66,7 +66,6 @@
 mod audit;
 mod blocked;
 mod bound;
-mod chunks;
 mod class;
 mod connection;
 mod contexts;
@@ -111,7 +110,6 @@ pub(super) use self::recovery::{Identity, Joined, Markers, Resent, StartAt};
 pub(super) use self::turn::Outcome;
 pub use self::turn::Turn;
 
-use self::chunks::Chunks;
 use self::connection::{Connection, Group, Lag, Writer};
 use self::contexts::Contexts;
 use self::entry::Entry;
@@ -123,6 +121,7 @@ use self::room::Room;
 use self::turn::Mark;
 use self::weight::Weight;
 use super::arena::Arena;
+use super::chunks::Chunks;
 use crate::wire::frame::Place;
 use crate::{ConnectionId, Time};
 

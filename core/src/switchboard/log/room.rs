@@ -9,7 +9,6 @@
 
 use std::time::Duration;
 
-use super::chunks::Chunks;
 use super::contexts::RoomContext;
 use super::entry::{Entry, Kind};
 use super::history::History;
@@ -21,6 +20,7 @@ use super::sparse::Sparse;
 use super::turn::Mark;
 use crate::Time;
 use crate::switchboard::arena::NONE;
+use crate::switchboard::chunks::Chunks;
 
 /// A connection in a room.
 #[derive(Clone, Copy, Debug)]

@@ -2,31 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::chunks::Chunks;
 use super::super::ring::Ring;
-
-#[test]
-fn a_list_in_chunks_is_a_list() {
-    let mut rng = fastrand::Rng::with_seed(1);
-    let (mut list, mut plain) = (Chunks::default(), Vec::new());
-    for step in 0..20_000 {
-        // It grows for a while, then shrinks.
-        if plain.is_empty() || rng.u8(..8) < if step < 12_000 { 5 } else { 3 } {
-            list.push(step);
-            plain.push(step);
-        } else {
-            let at = rng.usize(..plain.len());
-            assert_eq!(list.swap_remove(at), Some(plain.swap_remove(at)));
-        }
-        let at = rng.usize(..plain.len() + 2);
-        assert_eq!(list.get(at), plain.get(at));
-        assert_eq!(
-            (list.len(), list.is_empty()),
-            (plain.len(), plain.is_empty())
-        );
-    }
-    assert!(list.iter().eq(&plain));
-}
 
 #[test]
 fn a_ring_in_segments_is_a_queue() {
