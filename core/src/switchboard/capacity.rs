@@ -19,14 +19,6 @@ pub(super) const fn growth(len: usize) -> usize {
     }
 }
 
-/// Adds an element to a list.
-pub(super) fn push<T>(list: &mut Vec<T>, element: T) {
-    if list.len() == list.capacity() {
-        list.reserve_exact(growth(list.len()));
-    }
-    list.push(element);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,7 +30,10 @@ mod tests {
         let mut moved = 0;
         for number in 0..100_000_u64 {
             let before = list.capacity();
-            push(&mut list, number);
+            if list.len() == list.capacity() {
+                list.reserve_exact(growth(list.len()));
+            }
+            list.push(number);
             if list.capacity() != before {
                 moved += before;
             }

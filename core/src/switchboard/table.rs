@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::arena::Arena;
-use super::capacity;
+use super::chunks::Chunks;
 use super::connection::ConnectionState;
 use crate::{ConnectionId, StaleId};
 
@@ -15,7 +15,7 @@ const RETIRED: u32 = u32::MAX;
 pub(super) struct Table {
     slots: Arena<ConnectionState>,
     /// The generation of the next connection in each slot.
-    generations: Vec<u32>,
+    generations: Chunks<u32>,
     retired: usize,
 }
 
@@ -27,7 +27,7 @@ impl Table {
     pub(super) fn insert(&mut self, mut connection: ConnectionState) -> ConnectionId {
         let slot = self.slots.insert_with(|slot| {
             if slot as usize == self.generations.len() {
-                capacity::push(&mut self.generations, 0);
+                self.generations.push(0);
             }
             connection.generation = self.generations[slot as usize];
             connection
