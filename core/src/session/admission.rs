@@ -60,7 +60,7 @@ impl Session {
         self.set_mode(node, mode);
         match answer {
             RequestOutcome::Authenticate => Some(self.authenticate(request, None)),
-            RequestOutcome::Page => Some(self.call(Hook::Entrance, Call::Page(request))),
+            RequestOutcome::Page => Some(self.call(Hook::Admission, Call::Page(request))),
             RequestOutcome::Refused => None,
         }
     }
@@ -71,7 +71,7 @@ impl Session {
         answers: Option<RequestId<'static>>,
     ) -> Step {
         let hook = if self.user.is_none() {
-            Hook::Entrance
+            Hook::Admission
         } else {
             Hook::Running
         };
@@ -121,7 +121,7 @@ impl Session {
                     admission,
                     answers,
                 };
-                Some(self.call(Hook::Entrance, Call::Lobby(lobby)))
+                Some(self.call(Hook::Admission, Call::Lobby(lobby)))
             }
             _ => self.authenticated(node, Ok(admission), answers.as_ref()),
         }
@@ -197,9 +197,9 @@ impl Session {
     }
 
     /// Gives up admitting the connection.
-    pub(super) fn abandon_entrance(&mut self) {
+    pub(super) fn abandon_admission(&mut self) {
         self.undecided = false;
-        if self.hook == Hook::Entrance {
+        if self.hook == Hook::Admission {
             self.call_over();
         }
     }

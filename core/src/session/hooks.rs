@@ -86,7 +86,7 @@ impl Session {
 
     /// Notes that the call is still pending. Returns when to call [`time_out`](Self::time_out).
     pub fn pending(&mut self, node: &mut impl Node) -> Option<Time> {
-        if self.waiting.hook_due().is_none() && self.hook != Hook::Entrance {
+        if self.waiting.hook_due().is_none() && self.hook != Hook::Admission {
             let at = node.now() + node.config().timeouts.hook;
             self.waiting.set_hook_due(Some(at));
         }
@@ -103,7 +103,7 @@ impl Session {
         match self.hook {
             Hook::Running => !self.waiting.has_ended(),
             Hook::Farewell => false,
-            Hook::Entrance | Hook::Idle => true,
+            Hook::Admission | Hook::Idle => true,
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) enum Hook {
     /// No hook is running.
     Idle,
     /// A hook for a client that is not admitted yet. Its answer is void once the client is refused.
-    Entrance,
+    Admission,
     /// A hook for an admitted connection.
     Running,
     /// The last hook, for a connection that has ended.

@@ -45,7 +45,7 @@ impl Session {
     pub(super) fn set_mode(&mut self, node: &mut impl Node, mode: Option<ReadMode>) {
         let Some(mode) = mode else {
             self.gone = true;
-            self.abandon_entrance();
+            self.abandon_admission();
             return;
         };
         self.mode = mode;
@@ -53,7 +53,7 @@ impl Session {
             ReadMode::Frames => self.input.expect_frames(),
             ReadMode::Discard => {
                 self.input = Input::Nothing;
-                self.abandon_entrance();
+                self.abandon_admission();
                 self.forget_input(node);
             }
             ReadMode::Head | ReadMode::Wait => {}
