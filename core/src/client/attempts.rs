@@ -43,7 +43,7 @@ impl Machine {
         };
         self.channels.forget_announcement();
         let session = self.config.session.clone();
-        let since = self.channels.home_position();
+        let since = self.channels.lobby_position();
         self.act(Output::Dial { session, since });
     }
 

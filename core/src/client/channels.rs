@@ -21,14 +21,14 @@ pub(super) struct Channels {
     /// Channels joined on this connection without a `subscribe`: by the URL, or by the server's
     /// application.
     lobbies: BTreeMap<Box<str>, Place>,
-    home: Home,
+    lobby_of_url: LobbyOfUrl,
     /// Who is in the channels that the connection is in.
     presence: BTreeMap<Box<str>, Presence>,
 }
 
 /// The lobby of the URL.
 #[derive(Debug, Default)]
-struct Home {
+struct LobbyOfUrl {
     name: Option<Box<str>>,
     /// Its position while it is neither subscribed nor a lobby.
     place: Option<Place>,
@@ -71,9 +71,13 @@ impl Channels {
         if self.places.contains_key(name) {
             return;
         }
-        let home = self.home.place.as_ref().filter(|_| self.is_home(name));
-        let home = home.and_then(Place::position);
-        let place = since.or(home.as_ref()).map(Place::at).unwrap_or_default();
+        let lobby = self
+            .lobby_of_url
+            .place
+            .as_ref()
+            .filter(|_| self.is_lobby_of_url(name));
+        let lobby = lobby.and_then(Place::position);
+        let place = since.or(lobby.as_ref()).map(Place::at).unwrap_or_default();
         let name: Arc<str> = name.into();
         self.places.insert(name.clone(), self.next_place);
         let channel = Channel {
@@ -116,8 +120,8 @@ impl Channels {
         let known = self.lobbies.remove(name);
         if self.lobbies.len() < LOBBIES || known.is_some() {
             // Only the position in the lobby of the URL outlives the connection.
-            let kept = if self.is_home(name) {
-                known.or_else(|| self.home.place.take())
+            let kept = if self.is_lobby_of_url(name) {
+                known.or_else(|| self.lobby_of_url.place.take())
             } else {
                 None
             };
@@ -130,8 +134,8 @@ impl Channels {
     /// Forgets a lobby; returns whether there was one.
     pub(super) fn forget_lobby(&mut self, name: &str) -> bool {
         self.take_lobby(name).is_some_and(|place| {
-            if self.is_home(name) {
-                self.home.place = Some(place);
+            if self.is_lobby_of_url(name) {
+                self.lobby_of_url.place = Some(place);
             }
             true
         })
@@ -147,39 +151,43 @@ impl Channels {
         all.filter(|channel| !channel.active && channel.entry == Entry::Unasked)
     }
 
-    fn is_home(&self, name: &str) -> bool {
-        self.home.name.as_deref() == Some(name)
+    fn is_lobby_of_url(&self, name: &str) -> bool {
+        self.lobby_of_url.name.as_deref() == Some(name)
     }
 
     /// Records that the connection is in a channel without having asked. The first such channel of
     /// a connection is the lobby of its URL.
     pub(super) fn announced(&mut self, name: &str) {
-        if self.home.announced || self.get(name).is_some_and(|it| it.active) {
+        if self.lobby_of_url.announced || self.get(name).is_some_and(|it| it.active) {
             return;
         }
-        self.home.announced = true;
-        if !self.is_home(name) {
-            self.home.place = None;
-            self.home.name = Some(name.into());
+        self.lobby_of_url.announced = true;
+        if !self.is_lobby_of_url(name) {
+            self.lobby_of_url.place = None;
+            self.lobby_of_url.name = Some(name.into());
         }
     }
 
     /// Forgets the position that was kept of the lobby of the URL, if this is its name.
-    pub(super) fn forget_home(&mut self, name: &str) {
-        if self.is_home(name) {
-            self.home.place = None;
+    pub(super) fn forget_lobby_of_url(&mut self, name: &str) {
+        if self.is_lobby_of_url(name) {
+            self.lobby_of_url.place = None;
         }
     }
 
     pub(super) fn forget_announcement(&mut self) {
-        self.home.announced = false;
+        self.lobby_of_url.announced = false;
     }
 
     /// Returns the position in the lobby of the URL, as its parameter `since` has it.
-    pub(super) fn home_position(&self) -> Option<String> {
-        let subscribed = self.home.name.as_deref().and_then(|name| self.get(name));
+    pub(super) fn lobby_position(&self) -> Option<String> {
+        let subscribed = self
+            .lobby_of_url
+            .name
+            .as_deref()
+            .and_then(|name| self.get(name));
         let place = subscribed.map(|channel| &channel.place);
-        let since = place.or(self.home.place.as_ref())?.position()?;
+        let since = place.or(self.lobby_of_url.place.as_ref())?.position()?;
         Some(format!("{}.{}", since.epoch, since.seq))
     }
 
@@ -194,10 +202,10 @@ impl Channels {
 
     /// What was true of the connection is true no more.
     pub(super) fn forget_connection(&mut self) {
-        if let Some(home) = self.home.name.as_deref()
-            && let Some(place) = self.lobbies.remove(home)
+        if let Some(lobby) = self.lobby_of_url.name.as_deref()
+            && let Some(place) = self.lobbies.remove(lobby)
         {
-            self.home.place = Some(place);
+            self.lobby_of_url.place = Some(place);
         }
         self.lobbies.clear();
         self.presence.clear();

@@ -30,7 +30,7 @@ impl Machine {
 
     pub(super) fn unsubscribe(&mut self, name: &str) {
         let mut is_in = self.channels.forget_lobby(name);
-        self.channels.forget_home(name);
+        self.channels.forget_lobby_of_url(name);
         if let Some(channel) = self.channels.remove(name) {
             is_in |= channel.active;
             if let Entry::Asked(id) = channel.entry {
