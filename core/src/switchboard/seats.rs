@@ -152,7 +152,7 @@ impl Seats {
 
     /// Returns whether the address of a connection that has a handshake seat holds more than its
     /// share of them.
-    pub(super) fn came_too_many(&self, ip: IpKey, limits: &Limits) -> bool {
+    pub(super) fn exceeds_share(&self, ip: IpKey, limits: &Limits) -> bool {
         is_greedy(limits, self.handshakes - 1, self.ips.entering(ip) - 1)
     }
 

@@ -203,16 +203,16 @@ impl Switchboard {
 
     /// Settles the client's address. Returns whether it differs from the one known on arrival and
     /// already holds its share of the seats.
-    pub(super) fn came_too_many(&mut self, id: ConnectionId, ip: IpKey) -> bool {
+    pub(super) fn exceeds_share(&mut self, id: ConnectionId, ip: IpKey) -> bool {
         let arrived_as = self.connections.get(id).map(|found| found.ip);
         self.settle_address(id, ip);
-        arrived_as != Ok(ip) && self.seats.came_too_many(ip, &self.config.limits)
+        arrived_as != Ok(ip) && self.seats.exceeds_share(ip, &self.config.limits)
     }
 
     /// Checks address and seats, then moves on to making the page.
     fn consider_page(&mut self, id: ConnectionId, request: &Request) -> RequestOutcome {
         let ip = IpKey::of(request.peer());
-        if self.came_too_many(id, ip) {
+        if self.exceeds_share(id, ip) {
             self.turn_away(id, Refused::IpLimit, false);
             return RequestOutcome::Refused;
         }
@@ -236,7 +236,7 @@ impl Switchboard {
         response: Option<Frame>,
     ) -> RequestOutcome {
         let ip = IpKey::of(request.peer());
-        if self.came_too_many(id, ip) {
+        if self.exceeds_share(id, ip) {
             self.turn_away(id, Refused::IpLimit, response.is_none());
             return RequestOutcome::Refused;
         }

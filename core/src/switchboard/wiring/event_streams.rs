@@ -73,7 +73,7 @@ impl Switchboard {
         request: &Request,
         answer: impl FnOnce(&mut Self) -> Result<PageResponse, Refused>,
     ) {
-        if self.came_too_many(id, IpKey::of(request.peer())) {
+        if self.exceeds_share(id, IpKey::of(request.peer())) {
             return self.turn_away(id, Refused::IpLimit, false);
         }
         let Ok(connection) = self.connections.get(id) else {
