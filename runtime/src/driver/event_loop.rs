@@ -1,7 +1,7 @@
 //! An event loop: owns one thread's share of the connections, reads their input, then writes output.
 //!
 //! ```text
-//!   turn:  mail ──▶ tasks ──▶ sockets with input ──▶ tasks ──▶ write to some ──▶ next turn
+//!   turn:  inbox ─▶ tasks ──▶ sockets with input ──▶ tasks ──▶ write to some ──▶ next turn
 //!            ▲                      ▲                              │
 //!     accept, signals,        the reactor, where               nothing was
 //!     wakers of hooks        there was nothing ◀──────────────── to do

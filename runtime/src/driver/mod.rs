@@ -63,8 +63,8 @@ pub(crate) fn attach<R: Listen>(
                 early,
             });
             if !inbox.runs() {
-                // The event loop may have ended before the mail arrived.
-                shared.forget_mail(inbox);
+                // The event loop may have ended before the connection arrived.
+                shared.discard_inbox(inbox);
             }
         }
         Err(refused) => {

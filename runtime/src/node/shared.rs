@@ -69,7 +69,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Some(inbox) = &self.inbox {
             inbox.set_runs(false);
-            self.shared.forget_mail(inbox);
+            self.shared.discard_inbox(inbox);
         } else {
             self.shared.ticks.store(false, Ordering::SeqCst);
         }
@@ -278,7 +278,7 @@ impl Shared {
     }
 
     /// Resets the connections in the inbox of an event loop that has ended.
-    pub(crate) fn forget_mail(&self, inbox: &Inbox) {
+    pub(crate) fn discard_inbox(&self, inbox: &Inbox) {
         let mut posted = Posted::default();
         inbox.swap(&mut posted);
         for arrived in posted.arrived {
