@@ -159,7 +159,7 @@ impl<R: Dial> Client<R> {
 
     async fn post(&self, event: Input<'_>) -> Result<Answer, RequestError> {
         let shared = self.shared();
-        let until = shared.patience();
+        let until = shared.request_deadline();
         let mut place = Place::until(shared, until);
         let posted = std::future::poll_fn(|context| {
             place.poll_until(context, |locked, now| {

@@ -19,7 +19,7 @@ pub(super) struct Shared {
     /// The clock of the runtime.
     clock: fn() -> Instant,
     /// How long a publisher waits while too many messages are unacknowledged.
-    patience: Duration,
+    request_timeout: Duration,
 }
 
 impl Shared {
@@ -34,7 +34,7 @@ impl Shared {
             driver: AtomicWaker::new(),
             origin: clock(),
             clock,
-            patience: options.request_timeout,
+            request_timeout: options.request_timeout,
         }
     }
 
@@ -43,8 +43,8 @@ impl Shared {
     }
 
     /// Returns the deadline of a publisher that starts to wait now.
-    pub(super) fn patience(&self) -> Time {
-        self.now() + self.patience
+    pub(super) fn request_deadline(&self) -> Time {
+        self.now() + self.request_timeout
     }
 
     /// Returns the time. To be called under the lock, so that time never goes back.

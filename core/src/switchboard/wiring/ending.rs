@@ -365,11 +365,11 @@ impl Switchboard {
 
     pub(super) fn linger(&mut self, id: ConnectionId, page: Page) {
         let timeouts = &self.config.timeouts;
-        let patience = match page {
+        let timeout = match page {
             Page::Unsent | Page::Sent => timeouts.close,
             Page::None | Page::Failed => timeouts.refusal,
         };
-        let deadline = self.liveness() + patience;
+        let deadline = self.liveness() + timeout;
         self.move_to(
             id,
             Phase::Refused(Ending {
