@@ -181,13 +181,16 @@ fn call_application(
                     content,
                     key,
                     volatile,
+                    request,
                     ..
                 } => {
+                    let id = request.as_ref().map(|it| it.as_json().to_owned());
                     let message = Message::Room {
                         room: room.clone(),
                         content: content.as_json().to_owned(),
                         key: key.clone(),
                         volatile: *volatile,
+                        id,
                     };
                     let delivery = application.process_message(client(), message);
                     return poll_once(context, delivery, |delivery| {

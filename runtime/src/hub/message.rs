@@ -49,6 +49,12 @@ pub enum Message {
         key: Option<Arc<str>>,
         /// Whether it is for those members only for which nothing waits in the room.
         volatile: bool,
+        /// The id of the request as the client wrote it, an integer or a string of JSON; `None` if it wants
+        /// no answer. A message that a client sends again, after the connection has ended before its answer,
+        /// has the same one. So an application that stores what it is told, and whose answer may then
+        /// have no effect, knows by the user, the session (the parameter `session` of the
+        /// [`Request`](switchboard_core::Request)) and this id what it has stored already.
+        id: Option<String>,
     },
 }
 

@@ -1,6 +1,8 @@
 //! Recoveries that end before they are over, and what happens while the application is asked
 //! (docs/protocol.md, section 5).
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -14,8 +16,8 @@ use super::peer::{Peer, upgrade};
 use super::server::Server;
 use crate::rt::client::{Event, State};
 use crate::rt::{
-    Application, CloseReason, Config, Connection, Denied, Entry, Identity, JoinFrom, Message,
-    Reach, Request, Rooms,
+    Admission, Application, CloseReason, Config, Connection, Denied, Entry, Identity, JoinFrom,
+    Message, Reach, Request, Rooms,
 };
 
 covers! {
@@ -272,6 +274,62 @@ fn what_a_replaced_connection_had_asked_for_has_no_effect() {
     assert_eq!((&ack["seq"], ack.get("duplicate")), (&json!(1), None));
     assert_eq!(again(&mut newer, "x", 0)["duplicate"], true);
     assert_eq!(server.hub.stats().history.messages, 1);
+}
+
+/// Stores what it is told under user, session and id, then waits at a gate.
+#[derive(Clone, Default)]
+struct Storing {
+    stored: Arc<Mutex<BTreeMap<[String; 3], String>>>,
+    log: Log,
+    gate: Gate,
+}
+
+struct Session(String);
+
+impl Application for Storing {
+    async fn admit(&self, request: &Request) -> Result<Admission, Denied> {
+        let identity = identify(request).unwrap_or(Err(Denied::Unauthorized))?;
+        let session = request.query("session").unwrap_or_default().to_owned();
+        Ok(Admission::from(identity).with(Session(session)))
+    }
+
+    async fn on_message(&self, client: &Connection, message: Message) -> Result<(), Denied> {
+        let Message::Room { content, id, .. } = message else {
+            return Err(Denied::Forbidden);
+        };
+        let session = client.get::<Session>().map_or("", |it| &it.0).to_owned();
+        let key = [client.user().to_owned(), session, id.unwrap_or_default()];
+        let known = self.stored.lock().expect("a map").insert(key, content);
+        let said = if known.is_some() { "knows" } else { "stores" };
+        self.log.add(said.to_owned());
+        self.gate.wait().await;
+        Ok(())
+    }
+}
+
+#[test]
+fn an_application_knows_by_its_id_a_message_that_is_sent_again() {
+    let app = Storing::default();
+    let server = Server::start(keeping(10), app.clone());
+    let target = "/ws/blue?token=s3cr3t-ann&session=s";
+    let mut older = server.member(target);
+    older.say(r#"{"type":"message","channel":"blue","content":1,"id":"x"}"#);
+    app.log.until(&["stores"]);
+    let mut newer = server.member(target);
+    older.closed(1000);
+    app.gate.open();
+    let ack = again(&mut newer, "x", 0);
+    assert_eq!((&ack["seq"], ack.get("duplicate")), (&json!(1), None));
+    app.log.until(&["stores", "knows"]);
+    newer.say(r#"{"type":"message","channel":"blue","content":2,"id":7}"#);
+    newer.expect("ack");
+    newer.say(r#"{"type":"message","channel":"blue","content":3}"#);
+    app.log.until(&["stores", "knows", "stores", "stores"]);
+    let stored = app.stored.lock().expect("a map").clone();
+    let key = |id: &str| ["ann", "s", id].map(str::to_owned);
+    let expected = [("", "3"), (r#""x""#, "1"), ("7", "2")];
+    let expected = expected.map(|(id, content)| (key(id), content.to_owned()));
+    assert_eq!(stored, BTreeMap::from(expected));
 }
 
 #[test]
