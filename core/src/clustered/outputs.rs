@@ -105,8 +105,7 @@ impl Clustered {
                 user,
                 body,
             } => {
-                let queues = board.direct_arrived(now, &user, &body);
-                self.cluster.taken(now, &node, question, queues);
+                board.direct_arrived(now, &user, &body, (&node, question));
             }
             Output::Taken {
                 question,

@@ -64,6 +64,11 @@ impl Clustered {
                 }
                 Err(_) => board.user_reached(now, ask, UserReport::default()),
             },
+            ClusterRequest::Taken {
+                node,
+                question,
+                queues,
+            } => cluster.taken(now, &node, question, queues),
             ClusterRequest::Kick { ask, user, reason } => {
                 match cluster.kick(now, &user, &word_of(reason)) {
                     Ok(question) => {

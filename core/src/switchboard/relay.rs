@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::log::Origin;
 use super::rooms::{Others, Via};
-use crate::cluster::{Info, RoomBody, RoomTerms};
+use crate::cluster::{Info, Question, RoomBody, RoomTerms};
 use crate::protocol::{Json, RequestId};
 use crate::{CloseReason, ConnectionId, Frame, JoinFrom, Position, Reach};
 
@@ -52,6 +52,12 @@ pub(crate) enum ClusterRequest {
         ask: u64,
         user: Arc<str>,
         body: Arc<[u8]>,
+    },
+    /// Tell a node how many connections here took the message about which it asked.
+    Taken {
+        node: Arc<str>,
+        question: Question,
+        queues: u64,
     },
     /// Close the user's connections on other nodes.
     Kick {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::effects::ENDS;
 use super::encoding::Encoder;
 use super::recipients::Receipt;
+use crate::cluster::Question;
 use crate::protocol::{Content, RequestId, ServerMessage};
 use crate::{ConnectionId, Frame};
 
@@ -87,10 +88,20 @@ impl ToUser {
     }
 }
 
-/// A client's message on its way to a user with many connections.
+/// A message on its way to a user with many connections.
 #[derive(Debug)]
 pub(super) struct DirectInParts {
     pub(super) to: ToUser,
-    pub(super) sender: ConnectionId,
-    pub(super) request: Option<RequestId<'static>>,
+    pub(super) from: Sender,
+}
+
+/// Who has sent it, and is told what came of it.
+#[derive(Debug)]
+pub(super) enum Sender {
+    Client {
+        id: ConnectionId,
+        request: Option<RequestId<'static>>,
+    },
+    /// Another node of the cluster, by this question.
+    Node { node: Arc<str>, question: Question },
 }

@@ -49,12 +49,7 @@ impl Node {
         redis: &mut SimRedis,
         user: &str,
     ) -> ConnectionId {
-        let head = format!(
-            "GET /ws/{ROOM} HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\n\
-             Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
-        self.requests(redis, user, &head)
+        self.requests(redis, user, &head_without_session())
     }
 
     /// A user opens an event stream in the room. The session is named as the user.
@@ -94,7 +89,27 @@ impl Node {
         events.filter(is_told).collect()
     }
 
+    /// Many connections come to the room at once, these users' in turn.
+    pub(crate) fn crowd_comes(
+        &mut self,
+        redis: &mut SimRedis,
+        users: &[&str],
+        count: usize,
+    ) -> Vec<ConnectionId> {
+        let head = head_without_session();
+        let users = users.iter().cycle().take(count);
+        let ids = users.map(|user| self.asks_for(user, &head)).collect();
+        self.runs(redis);
+        ids
+    }
+
     fn requests(&mut self, redis: &mut SimRedis, user: &str, head: &str) -> ConnectionId {
+        let id = self.asks_for(user, head);
+        self.runs(redis);
+        id
+    }
+
+    fn asks_for(&mut self, user: &str, head: &str) -> ConnectionId {
         let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let id = self.board.connect(self.now, address).expect("a place");
         let known = self.board.config();
@@ -114,7 +129,6 @@ impl Node {
         let _ = self.board.request(self.now, id, &request);
         let verdict = Ok(Identity::user(user));
         let _ = self.board.authenticated(self.now, id, verdict, None);
-        self.runs(redis);
         id
     }
 
@@ -314,6 +328,14 @@ impl Node {
     pub(crate) fn waits(&self, id: ConnectionId) -> bool {
         self.board.is_undecided(id)
     }
+}
+
+fn head_without_session() -> String {
+    format!(
+        "GET /ws/{ROOM} HTTP/1.1\r\nHost: chat.example\r\nUpgrade: websocket\r\n\
+         Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
 }
 
 fn short(message: &Value) -> Option<String> {

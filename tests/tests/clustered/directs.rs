@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use switchboard_core::{Config, UserPolicy, WhenDown};
+
+use crate::node::{Node, broker};
 use crate::pair::Pair;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -72,4 +75,58 @@ fn a_user_whose_node_does_not_answer_may_be_connected_all_the_same() {
     it.one.passes(&mut it.redis, SECOND);
     assert_eq!(it.told_ann(), ["unavailable"]);
     assert_eq!(it.other.told(it.bob), [""; 0]);
+}
+
+/// The most connections that one call sends a direct message to.
+const PART: usize = 2_048;
+/// More connections of one user than that.
+const MANY: usize = PART + 50;
+
+fn many(config: &mut Config) {
+    config.limits.connections = 2 * MANY;
+    config.limits.per_ip = 2 * MANY;
+    config.limits.room_members = 2 * MANY;
+    config.users = UserPolicy::Allow(2 * MANY);
+    config.presence.enabled = false;
+}
+
+#[test]
+fn a_message_from_another_node_goes_to_many_connections_in_parts_and_is_answered_at_the_end() {
+    let mut redis = broker();
+    let mut one = Node::start(&mut redis, "a", WhenDown::Alone);
+    let ann = one.comes(&mut redis, "ann", None);
+    let mut other = Node::start_with(&mut redis, "b", WhenDown::Alone, many);
+    let devices = other.crowd_comes(&mut redis, &["bob"], MANY);
+    for _ in 0..10 {
+        one.passes(&mut redis, SECOND / 10);
+        other.passes(&mut redis, SECOND / 10);
+    }
+    for &id in &devices {
+        other.told(id);
+    }
+    one.told(ann);
+    for _ in 0..2 {
+        one.sends_to_user(&mut redis, ann, "bob");
+    }
+    // One who has come since was not meant.
+    other.runs(&mut redis);
+    let newcomer = other.comes_without_session(&mut redis, "bob");
+    let (mut got, mut parts) = (0, 0);
+    while got < 2 * MANY {
+        assert!(one.told(ann).is_empty(), "not before all have got it");
+        other.passes(&mut redis, Duration::ZERO);
+        let told = devices.iter().map(|&id| other.told(id).len());
+        let told: usize = told.sum();
+        assert!((1..=PART).contains(&told), "{told} by one call");
+        got += told;
+        parts += 1;
+        if got == MANY {
+            one.passes(&mut redis, Duration::ZERO);
+            assert_eq!(one.told(ann), [format!("delivered {MANY}")]);
+        }
+    }
+    assert_eq!(parts, 2 * MANY.div_ceil(PART));
+    assert!(other.told(newcomer).iter().all(|it| it != "direct"));
+    one.passes(&mut redis, Duration::ZERO);
+    assert_eq!(one.told(ann), [format!("delivered {MANY}")]);
 }

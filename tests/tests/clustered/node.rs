@@ -34,6 +34,9 @@ pub(crate) const SMALL: &str = "small";
 /// That is longer than a node follows a room that nobody is in.
 pub(crate) const HOLD: Duration = Duration::from_secs(40);
 
+/// Where there are so many clients, the node is not inspected after every step, which takes time for each.
+const CROWD: usize = 1_000;
+
 /// Starts a broker.
 pub(crate) fn broker() -> SimRedis {
     let mut redis = SimRedis::new(10, 1 << 20);
@@ -95,7 +98,16 @@ fn rules() -> Vec<RoomRule> {
 
 impl Node {
     pub(crate) fn start(redis: &mut SimRedis, name: &str, when_down: WhenDown) -> Self {
-        let config = Config {
+        Self::start_with(redis, name, when_down, |_| ())
+    }
+
+    pub(crate) fn start_with(
+        redis: &mut SimRedis,
+        name: &str,
+        when_down: WhenDown,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let mut config = Config {
             // No client here answers pings.
             health: Health {
                 ping_interval: Duration::from_secs(3_600),
@@ -117,6 +129,7 @@ impl Node {
             }),
             ..Config::default()
         };
+        change(&mut config);
         let now = Time::from_millis(1_000);
         let seed = name.bytes().map(u64::from).sum();
         let mut node = Self {
@@ -248,7 +261,9 @@ impl Node {
                 break;
             }
         }
-        assert_eq!(self.board.audit(), Ok(()));
+        if self.peers.len() < CROWD {
+            assert_eq!(self.board.audit(), Ok(()));
+        }
     }
 
     fn obeys(&mut self, redis: &mut SimRedis, order: Output) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::switchboard::Switchboard;
-use crate::cluster::{Body, Form, Info};
+use crate::cluster::{Body, Form, Info, Question};
 use crate::protocol::{Content, ErrorCode, Json, RequestId, ServerMessage};
 use crate::recorder::{Cause, Input};
 use crate::switchboard::action::{Notice, UserReport};
@@ -11,7 +11,7 @@ use crate::switchboard::errors::SendError;
 use crate::switchboard::log::{Kind, Origin};
 use crate::switchboard::recipients::Exclude;
 use crate::switchboard::relay::{Ask, ClusterRequest};
-use crate::switchboard::to_user::ToUser;
+use crate::switchboard::to_user::{Sender, ToUser};
 use crate::{CloseReason, ConnectionId, Frame, PresenceInfo, Time, Wire};
 
 /// The opcode of a binary frame.
@@ -237,15 +237,34 @@ impl Switchboard {
         }
     }
 
-    /// A message of another node for a user's connections here. Returns how many took it.
-    pub(crate) fn direct_arrived(&mut self, now: Time, user: &str, body: &[u8]) -> u64 {
+    /// A message of another node for a user's connections here. The node is told how many took it, once
+    /// all have it.
+    pub(crate) fn direct_arrived(
+        &mut self,
+        now: Time,
+        user: &str,
+        body: &[u8],
+        (node, question): (&Arc<str>, Question),
+    ) {
         self.enter_to_send(now);
-        match frame_of(body) {
+        let node = node.clone();
+        let queues = match frame_of(body) {
             Some((frame, _)) if self.check_size(&frame).is_ok() => {
+                if self.goes_in_parts(user) {
+                    let from = Sender::Node { node, question };
+                    // Without an answer, that node says that it cannot be told who has got it.
+                    let _ = self.begin_direct(self.to_all_devices(user, frame), from);
+                    return;
+                }
                 self.send_to_devices(user, frame).accepted as u64
             }
             _ => 0,
-        }
+        };
+        self.ask_cluster(ClusterRequest::Taken {
+            node,
+            question,
+            queues,
+        });
     }
 
     /// A message of another node for every connection here.

@@ -7,7 +7,7 @@ use super::questions::Question;
 use super::switchboard::Switchboard;
 use crate::protocol::{Content, ErrorCode, RequestId, ServerMessage};
 use crate::switchboard::recipients::{Exclude, Receipt};
-use crate::switchboard::to_user::ToUser;
+use crate::switchboard::to_user::{Sender, ToUser};
 use crate::{ConnectionId, Direct, Frame, Twin, check_name};
 
 /// What a client sends to a room.
@@ -205,7 +205,14 @@ impl Switchboard {
         request: Option<&RequestId<'_>>,
     ) {
         if self.goes_in_parts(to) {
-            return self.begin_direct(id, ToUser::new(to, frame), request);
+            let from = Sender::Client {
+                id,
+                request: request.cloned().map(RequestId::into_owned),
+            };
+            if let Err(busy) = self.begin_direct(ToUser::new(to, frame), from) {
+                self.send_failed(id, busy, request, None);
+            }
+            return;
         }
         if let Err(busy) = self.check_busy_user(to, frame.len()) {
             return self.send_failed(id, busy, request, None);

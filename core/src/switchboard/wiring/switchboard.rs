@@ -110,7 +110,7 @@ pub struct Switchboard {
     pub(super) pings: Liveness,
     pub(super) posts: Posts,
     pub(super) drain: Drain,
-    /// Messages of clients on their way to users with many connections, the oldest first.
+    /// Direct messages on their way to users with many connections, the oldest first.
     pub(super) directs: VecDeque<DirectInParts>,
     pub(super) info_updates: InfoUpdates,
     pub(super) effects: Effects,

@@ -1,18 +1,18 @@
 //! Sending to all connections of a user, a part of them at a time.
 
 use super::switchboard::Switchboard;
-use crate::protocol::{Content, ErrorCode, RequestId, ServerMessage};
+use crate::protocol::{Content, ErrorCode, ServerMessage};
 use crate::switchboard::effects::ENDS;
 use crate::switchboard::errors::SendError;
 use crate::switchboard::recipients::Receipt;
-use crate::switchboard::relay::Ask;
-use crate::switchboard::to_user::{DirectInParts, Rest, Stage, ToUser};
+use crate::switchboard::relay::{Ask, ClusterRequest};
+use crate::switchboard::to_user::{DirectInParts, Rest, Sender, Stage, ToUser};
 use crate::{ConnectionId, Frame, Time};
 
 /// Connections that one part looks at, or sends to.
 const LOOK: usize = 2_048;
 
-/// Direct messages of clients that go in parts. Further ones are refused until these are through.
+/// Direct messages that go in parts. Further ones are refused until these are through.
 const DIRECTS: usize = 64;
 
 impl Switchboard {
@@ -91,12 +91,17 @@ impl Switchboard {
     /// Sends a frame to all connections that a user has on this node, in one call, and has checked before
     /// that they have space for it.
     pub(super) fn send_to_devices(&mut self, user: &str, frame: Frame) -> Receipt {
-        let mut to = ToUser::new(user, frame);
-        let after = 0;
-        let last = self.users.last_place(user);
-        to.stage = Stage::Sends(Rest { after, last });
+        let mut to = self.to_all_devices(user, frame);
         while !self.send_some(&mut to) {}
         to.receipt
+    }
+
+    /// Begins to send a frame to all connections that a user has now, whether or not they have space for it.
+    pub(super) fn to_all_devices(&self, user: &str, frame: Frame) -> ToUser {
+        let mut to = ToUser::new(user, frame);
+        let last = self.users.last_place(user);
+        to.stage = Stage::Sends(Rest { after: 0, last });
+        to
     }
 
     /// Checks what does not depend on the user, before the first part.
@@ -164,53 +169,57 @@ impl Switchboard {
         )
     }
 
-    /// Returns whether a client's message to a user goes in parts: the user has many connections, or others
+    /// Returns whether a direct message to a user goes in parts: the user has many connections, or others
     /// are on their way there.
     pub(super) fn goes_in_parts(&self, user: &str) -> bool {
         let mut others = self.directs.iter();
         self.users.count(user) > LOOK || others.any(|direct| direct.to.user() == user)
     }
 
-    /// Begins to send a client's message to a user in parts, which follow in the ticks that are due at once.
-    pub(super) fn begin_direct(
-        &mut self,
-        sender: ConnectionId,
-        to: ToUser,
-        request: Option<&RequestId<'_>>,
-    ) {
+    /// Begins to send a direct message to a user in parts, which follow in the ticks that are due at once.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Busy`] if too many are on their way.
+    pub(super) fn begin_direct(&mut self, to: ToUser, from: Sender) -> Result<(), SendError> {
         if self.directs.len() >= DIRECTS {
-            return self.send_failed(sender, SendError::Busy, request, None);
+            return Err(SendError::Busy);
         }
-        self.directs.push_back(DirectInParts {
-            to,
-            sender,
-            request: request.cloned().map(RequestId::into_owned),
-        });
+        self.directs.push_back(DirectInParts { to, from });
+        Ok(())
     }
 
-    /// Goes on with clients' messages that go in parts: with a part of the first one.
+    /// Goes on with direct messages that go in parts: with a part of the first one.
     pub(super) fn go_on_with_directs(&mut self) {
         let Some(mut direct) = self.directs.pop_front() else {
             return;
         };
         match self.may_send(&mut direct.to) {
             Err(error) => {
-                let request = direct.request.as_ref();
-                self.send_failed(direct.sender, error, request, None);
+                // Those of other nodes are sent without this check.
+                if let Sender::Client { id, request } = &direct.from {
+                    self.send_failed(*id, error, request.as_ref(), None);
+                }
             }
-            Ok(Some(_)) if self.send_some(&mut direct.to) => {
-                let request = direct.request.as_ref();
-                self.direct_sent(direct.sender, &direct.to, request);
-            }
+            Ok(Some(_)) if self.send_some(&mut direct.to) => self.direct_sent(direct),
             Ok(_) => self.directs.push_front(direct),
         }
     }
 
-    /// Answers a client whose message was sent to all connections that a user has on this node.
-    fn direct_sent(&mut self, sender: ConnectionId, to: &ToUser, request: Option<&RequestId<'_>>) {
+    /// Answers for a message that was sent to all connections that a user has on this node.
+    fn direct_sent(&mut self, DirectInParts { to, from }: DirectInParts) {
         let here = to.accepted();
+        let (sender, request) = match from {
+            Sender::Client { id, request } => (id, request),
+            Sender::Node { node, question } => {
+                return self.ask_cluster(ClusterRequest::Taken {
+                    node,
+                    question,
+                    queues: here,
+                });
+            }
+        };
         if self.relay.is_some() {
-            let request = request.cloned().map(RequestId::into_owned);
             let asks = Ask::Direct {
                 sender,
                 request,
@@ -219,8 +228,8 @@ impl Switchboard {
             self.ask_user(to.user(), &to.frame, Some(asks));
         } else if to.found_nobody() {
             let (code, message) = (ErrorCode::NotConnected, "the user is not connected");
-            self.fail(sender, code, message, request, None);
-        } else if let Some(id) = request {
+            self.fail(sender, code, message, request.as_ref(), None);
+        } else if let Some(id) = &request {
             let delivered = here;
             self.send_message(sender, &ServerMessage::DirectAck { id, delivered });
         }
