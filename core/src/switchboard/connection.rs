@@ -22,7 +22,12 @@ pub(super) struct Membership {
     pub(super) room: u32,
     /// Whether the URL named this room.
     pub(super) lobby: bool,
+    /// How often the room had gone on in another epoch when it was entered: numbers that a client names may
+    /// be of the epoch before.
+    pub(super) moved: u16,
 }
+
+const _: () = assert!(size_of::<Membership>() <= 8);
 
 // In this order, the fields that a ping and its answer use share cache lines.
 #[derive(Debug)]
@@ -295,7 +300,12 @@ impl ConnectionState {
 
     /// Returns whether it is in this room.
     pub(super) fn is_in(&self, room: u32) -> bool {
-        self.rooms.iter().any(|member| member.room == room)
+        self.membership(room).is_some()
+    }
+
+    /// Returns its membership in a room.
+    pub(super) fn membership(&self, room: u32) -> Option<&Membership> {
+        self.rooms.iter().find(|member| member.room == room)
     }
 
     pub(super) fn is_armed(&self, kind: Kind) -> bool {

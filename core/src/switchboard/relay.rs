@@ -97,9 +97,6 @@ pub(super) struct SharedRoom {
     pub(super) returned: BTreeMap<ConnectionId, Position>,
     /// The number under which the cluster was asked to catch up with those of them who are ahead.
     pub(super) overtaken: u64,
-    /// The members when it moved to another epoch last, in the order of their ids: the numbers that they name
-    /// may be of the epoch before.
-    pub(super) moved: Vec<ConnectionId>,
 }
 
 /// Whether a room can be entered.

@@ -61,3 +61,26 @@ fn what_a_stream_gets_from_before_an_outage_has_its_positions() {
     ];
     assert_eq!(told, expected);
 }
+
+#[test]
+fn a_stream_that_is_behind_is_told_no_number_of_an_epoch_that_is_over() {
+    let mut redis = broker();
+    let mut node = Node::start(&mut redis, "a", WhenDown::Alone);
+    let ann = node.opens_stream(&mut redis, "ann");
+    let bob = node.comes(&mut redis, "bob", None);
+    node.events(ann);
+    node.gets_stuck();
+    node.says(&mut redis, bob, ("first", 1), None);
+    node.is_cut_off(&mut redis);
+    node.passes(&mut redis, std::time::Duration::from_secs(3));
+    node.says(&mut redis, bob, ("alone", 2), None);
+    node.writes_again(&mut redis);
+    let told: Vec<_> = node.events(ann).iter().map(|it| short(it)).collect();
+    let expected = [
+        "message ",
+        "cluster ",
+        "subscribed 0 its epoch",
+        "message 1",
+    ];
+    assert_eq!(told, expected);
+}

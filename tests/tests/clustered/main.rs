@@ -3,6 +3,7 @@
 
 mod clients;
 mod coming_back;
+mod crowds;
 mod directs;
 mod event_streams;
 mod exclusion;

@@ -47,7 +47,7 @@ pub(crate) fn broker() -> SimRedis {
 pub(crate) struct Node {
     pub(super) now: Time,
     pub(super) board: Switchboard,
-    clustered: Clustered,
+    pub(super) clustered: Clustered,
     link: Option<Link>,
     /// What is on its way to the broker, or its answers are on their way back.
     commands: Option<Vec<Command>>,

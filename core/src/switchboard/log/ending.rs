@@ -111,11 +111,28 @@ impl Log {
         let recovery = self.recovery(slot, found.room);
         let stop = room.stop_index(&member);
         let mut at = room.next_of(&member, recovery.as_ref());
+        if at < stop
+            && room.misses_move(member.cursor)
+            && let Some(frame) = markers.moved(found.room, room.popped)
+        {
+            let place = place(room.ring[at].stamp, recovery.as_ref());
+            let is_told = self.connections[slot as usize].events;
+            let told = is_told.then(|| markers.position(slot, found.room, room.popped));
+            let line = told.flatten().map(|told| event_stream::id_line(&told));
+            due.extend(line.into_iter().chain([frame]).map(|frame| Due {
+                place,
+                // As a writer reports it.
+                stamp: 0,
+                frame,
+                provenance,
+                mark: true,
+            }));
+        }
         while at < stop {
             let entry = &room.ring[at];
             let place = place(entry.stamp, recovery.as_ref());
             let mut next = at + 1;
-            let (mut told, mut last) = (None, entry.seq());
+            let (mut told, mut last) = (None, room.position_after(at));
             let is_for = room.is_for(at, member.cursor, slot, recovery.as_ref());
             if !is_for && let Some(recovery) = &recovery {
                 let (after, numbers) = room.skipped(at, recovery);

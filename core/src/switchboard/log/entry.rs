@@ -20,6 +20,11 @@ pub(in crate::switchboard) enum Kind {
     Value,
     /// The removal of a key, which has a number.
     Removal,
+    /// Tells where the room goes on, in another epoch. It has no number, but tells the last one used. A member
+    /// that loses it is told before it gets what comes later.
+    Moved,
+    /// Tells of numbers that there is no message for, up to the last one used. It has no number.
+    Spent,
 }
 
 impl Kind {
@@ -62,12 +67,18 @@ const _: () = assert!(size_of::<Entry>() <= 64);
 const RAW: u64 = 0;
 const PRESENCE: u64 = u64::MAX;
 const VOLATILE: u64 = u64::MAX - 1;
+// Other numbers have flags.
 /// A flag: it is kept by its key.
 const KEPT: u64 = 1 << 62;
 /// A flag: it is kept, and removes its key.
 const REMOVAL: u64 = 1 << 61;
 /// A flag: its key has another value or removal.
 const OVERWRITTEN: u64 = 1 << 60;
+/// Flags: it has no number, but tells this one.
+const MOVED: u64 = 1 << 59;
+const SPENT: u64 = 1 << 58;
+/// The number without flags.
+const NUMBER: u64 = SPENT - 1;
 
 impl Entry {
     /// Creates an entry. `excluded` is sorted.
@@ -79,6 +90,8 @@ impl Entry {
             Kind::Volatile => VOLATILE,
             Kind::Value => seq | KEPT,
             Kind::Removal => seq | KEPT | REMOVAL,
+            Kind::Moved => seq | MOVED,
+            Kind::Spent => seq | SPENT,
         };
         let (one, more) = match excluded {
             [] => (NONE, None),
@@ -102,7 +115,16 @@ impl Entry {
     pub(super) const fn seq(&self) -> Option<u64> {
         match self.number {
             RAW | PRESENCE | VOLATILE => None,
-            seq => Some(seq & (OVERWRITTEN - 1)),
+            told if told & (MOVED | SPENT) != 0 => None,
+            seq => Some(seq & NUMBER),
+        }
+    }
+
+    /// Returns the number that a member has come to with it, if it has one or tells one.
+    pub(super) const fn comes_to(&self) -> Option<u64> {
+        match self.number {
+            RAW | PRESENCE | VOLATILE => None,
+            number => Some(number & NUMBER),
         }
     }
 
@@ -117,6 +139,16 @@ impl Entry {
 
     pub(super) const fn is_presence(&self) -> bool {
         self.number == PRESENCE
+    }
+
+    /// Returns whether it tells that the room goes on in another epoch.
+    pub(super) const fn is_moved(&self) -> bool {
+        self.number < VOLATILE && self.number & MOVED != 0
+    }
+
+    /// Returns whether it tells of numbers that there is no message for.
+    pub(super) const fn is_spent(&self) -> bool {
+        self.number < VOLATILE && self.number & SPENT != 0
     }
 
     pub(super) const fn is_volatile(&self) -> bool {

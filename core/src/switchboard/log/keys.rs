@@ -213,6 +213,17 @@ impl Log {
         if Latest::counts(kind) {
             latest.count(position, kind == Kind::Removal, bytes);
         }
+        if kind == Kind::Moved
+            && let Some(before) = latest.note_move(position)
+        {
+            // Whoever has not got it is told the epoch after that.
+            let index = room.locate(before);
+            let entry = &room.ring[index];
+            if room.position(index) == before && entry.is_moved() && !entry.is_dead() {
+                self.held -= room.kill(index);
+            }
+            return;
+        }
         if kind == Kind::Presence
             && let Some(before) = latest.note_presence(position)
         {

@@ -62,6 +62,8 @@ pub(super) struct Latest {
     slow: BTreeSet<u32>,
     /// The latest change of presence.
     presence: Option<u64>,
+    /// What tells of the latest epoch.
+    moved: Option<u64>,
     /// The last number of what is not kept any more, though nothing has overwritten it.
     forgotten: u64,
     /// The last number that was overwritten.
@@ -104,6 +106,7 @@ impl Latest {
             saved: BTreeSet::new(),
             slow: BTreeSet::new(),
             presence: None,
+            moved: None,
             forgotten: 0,
             overwritten: 0,
             taken_to: Chunks::default(),
@@ -269,6 +272,11 @@ impl Latest {
     /// Notes the latest change of presence. Returns where the one before stands.
     pub(super) fn note_presence(&mut self, position: u64) -> Option<u64> {
         self.presence.replace(position)
+    }
+
+    /// Notes what tells of the latest epoch. Returns where the one before stands.
+    pub(super) fn note_move(&mut self, position: u64) -> Option<u64> {
+        self.moved.replace(position)
     }
 
     /// Notes that a number was overwritten.

@@ -169,6 +169,8 @@ pub(super) struct Log {
     spared: usize,
     /// Members that missed a change of presence: room, connection.
     uninformed: Vec<(u32, ConnectionId)>,
+    /// Members that missed where a room goes on, in another epoch: room, connection.
+    unmoved: Vec<(u32, ConnectionId)>,
     /// Rooms of which more is to be dropped than a writer allowed that was at it.
     held_up: Vec<u32>,
     /// Messages that were dropped when such a writer had reported.
@@ -232,6 +234,7 @@ impl Log {
             condemned_groups: VecDeque::new(),
             spared: 0,
             uninformed: Vec::new(),
+            unmoved: Vec::new(),
             held_up: Vec::new(),
             late_drops: 0,
             weights: BTreeSet::new(),
@@ -308,6 +311,11 @@ impl Log {
             }
         }
         None
+    }
+
+    /// Returns the next member that missed where a room goes on, with the room, for the caller to tell it.
+    pub(super) fn next_unmoved(&mut self) -> Option<(u32, ConnectionId)> {
+        self.unmoved.pop()
     }
 
     /// Returns the bytes of memory that all frames hold. One that waits for many members counts

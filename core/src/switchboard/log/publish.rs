@@ -51,6 +51,20 @@ impl Log {
         self.publish_entry(key, frame, Kind::Numbered, excluded, origin)
     }
 
+    /// Publishes what members are to know of a room's epoch or numbers. It is never refused.
+    pub(in crate::switchboard) fn publish_told(
+        &mut self,
+        key: u32,
+        frame: Frame,
+        kind: Kind,
+        excluded: &[u32],
+    ) -> Published {
+        debug_assert!(matches!(kind, Kind::Moved | Kind::Spent));
+        let published = self.publish_entry(key, frame, kind, excluded, Origin::default());
+        self.sweep(key);
+        published
+    }
+
     /// Appends a message to a room, which is not full.
     pub(super) fn publish_entry(
         &mut self,
@@ -115,6 +129,9 @@ impl Log {
         let room = &mut self.rooms[key];
         room.ring.lend_buffer(|| self.spares.pop());
         room.append(Entry::new(frame, kind, seq, stamp, &excluded));
+        if kind == Kind::Moved {
+            room.moved = room.end() - 1;
+        }
         self.held += bytes;
         self.keep(key, (kind == Kind::Numbered).then_some(bytes), origin);
         self.note_appended(key, kind, bytes);

@@ -72,6 +72,12 @@ pub(in crate::switchboard) trait Markers {
     /// These numbers are not kept any more.
     fn gap(&mut self, room: u32, from: u64, to: u64) -> Option<Frame>;
 
+    /// The room has gone on in another epoch, after this number.
+    fn moved(&mut self, room: u32, seq: u64) -> Option<Frame> {
+        let _ = (room, seq);
+        None
+    }
+
     /// Returns the position after a message, where an event stream is told of it.
     fn position(&mut self, slot: u32, room: u32, seq: u64) -> Option<String> {
         let _ = (slot, room, seq);

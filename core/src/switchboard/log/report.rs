@@ -291,10 +291,12 @@ impl Log {
         };
         let mut to = room.landing(room.locate(position));
         let mut special = member.special;
+        let mut unmoved = false;
         if room.rule.slow == Slow::DropNewest {
             let (drained, stopped) = room.drain(&member, Some(to));
             to = drained;
             uninformed = stopped.is_some_and(|stop| stop < room.lost_presence);
+            unmoved = stopped.is_some_and(|stop| stop < room.lost_move);
             special |= room.stop_of(&member).is_some();
         }
         let freed = room.depart(from);
@@ -321,6 +323,10 @@ impl Log {
         if uninformed {
             let id = self.id(slot);
             self.uninformed.push((key, id));
+        }
+        if unmoved {
+            let id = self.id(slot);
+            self.unmoved.push((key, id));
         }
         self.settle(key);
     }

@@ -77,10 +77,16 @@ pub(super) struct Room {
     /// Positions without a number that were lost while there were such members: from one up to
     /// another, which is not among them.
     pub(super) lost: Option<Box<Ring<(u64, u64)>>>,
+    /// Positions among these at which numbers were told that there is no message for, and how many.
+    pub(super) spent: Vec<(u64, u64)>,
     /// The last number that is not in the log any more.
     pub(super) popped: u64,
     /// The position after the last presence entry that was dropped.
     pub(super) lost_presence: u64,
+    /// The position of the last entry that told of another epoch, and the one after the last of these that
+    /// was dropped.
+    pub(super) moved: u64,
+    pub(super) lost_move: u64,
     pub(super) history: Option<Box<History>>,
     pub(super) latest: Option<Box<Latest>>,
     /// Without members: when it ends, though it keeps messages.
@@ -136,6 +142,9 @@ impl Room {
             lost: None,
             popped: 0,
             lost_presence: 0,
+            moved: 0,
+            lost_move: 0,
+            spent: Vec::new(),
             armed: None,
             volatiles: 0,
             blocked: 0,
@@ -320,7 +329,7 @@ impl Room {
             None => self.base + 1,
             Some(sparse) => sparse.popped(entry.is_dead()),
         };
-        self.popped = entry.seq().unwrap_or(self.popped);
+        self.popped = entry.comes_to().unwrap_or(self.popped);
         if self.passed > 0 {
             self.passed -= 1;
             self.idle -= entry.frame.footprint();
@@ -397,6 +406,21 @@ impl Room {
         cursor < self.base && self.latest.is_none()
     }
 
+    /// Returns the number in the present epoch that a member has come to with the entry at an index, of which
+    /// an event stream is told.
+    pub(super) fn position_after(&self, index: usize) -> Option<u64> {
+        let entry = &self.ring[index];
+        let told = || entry.comes_to().filter(|_| self.latest.is_none());
+        // After where a room goes on, values may follow with any number.
+        let seq = entry.seq().or_else(told);
+        seq.filter(|_| self.position(index) >= self.moved)
+    }
+
+    /// Returns whether a member has lost what told where the room goes on, in another epoch.
+    pub(super) fn misses_move(&self, cursor: u64) -> bool {
+        self.is_before_front(cursor) && cursor < self.lost_move
+    }
+
     /// Notes that one fewer member is before the front.
     #[inline]
     pub(super) fn caught_up(&mut self, cursor: u64) {
@@ -404,6 +428,7 @@ impl Room {
             self.jumped -= 1;
             if self.jumped == 0 {
                 self.lost = None;
+                self.spent = Vec::new();
             }
         }
     }

@@ -306,7 +306,7 @@ impl Log {
             }
             if room.is_for(behind.at, behind.cursor, slot, recovery.as_ref()) {
                 let after = after(room, behind.room, behind.at);
-                let at = (behind.room, entry.seq());
+                let at = (behind.room, room.position_after(behind.at));
                 if !gather_at(slot, turn, gather, (&entry.frame, after), at, markers) {
                     return;
                 }
@@ -365,8 +365,8 @@ impl Log {
         true
     }
 
-    /// Tells a member that has lost messages which ones, where the rule says so. Returns whether
-    /// that fits.
+    /// Tells a member that has lost messages where it goes on, if that is in another epoch, or which ones it
+    /// has lost, where the rule says so. Returns whether that fits.
     fn gather_gap(
         &self,
         slot: u32,
@@ -376,11 +376,18 @@ impl Log {
         markers: &mut dyn Markers,
     ) -> bool {
         let room = &self.rooms[behind.room];
-        if behind.moved || behind.cursor >= room.base || room.rule.slow != Slow::CatchUp {
+        if behind.moved || !room.is_before_front(behind.cursor) {
             return true;
         }
-        let lost = self.lost_numbers(behind.room, behind.cursor);
-        let Some(frame) = lost.and_then(|(from, to)| markers.gap(behind.room, from, to)) else {
+        let marker = if room.misses_move(behind.cursor) {
+            markers.moved(behind.room, room.popped)
+        } else if room.rule.slow == Slow::CatchUp {
+            let lost = self.lost_numbers(behind.room, behind.cursor);
+            lost.and_then(|(from, to)| markers.gap(behind.room, from, to))
+        } else {
+            None
+        };
+        let Some(frame) = marker else {
             return true;
         };
         let front = Source::Room {
@@ -388,7 +395,7 @@ impl Log {
             position: room.base,
             stamp: 0,
         };
-        let at = (behind.room, lost.map(|(_, to)| to));
+        let at = (behind.room, Some(room.popped));
         behind.moved = gather_at(slot, turn, gather, (&frame, front), at, markers);
         behind.moved
     }

@@ -185,8 +185,9 @@ impl Log {
             });
             lost -= usize::from(stands);
         }
-        let presence = entry.is_presence();
-        if entry.is_dead() {
+        let (presence, moved, spent) = (entry.is_presence(), entry.is_moved(), entry.is_spent());
+        if entry.is_dead() || moved {
+            // A member is told the epoch all the same.
             lost = 0;
         } else if volatile {
             lost -= room.jumped as usize;
@@ -213,12 +214,21 @@ impl Log {
         }
         self.splice(key, index + 1, blocked);
         self.spare_no_more(key, index + 1);
-        for _ in 0..=index {
+        for _ in 0..index {
             self.pop(key);
         }
+        let (position, before) = (self.rooms[key].base, self.rooms[key].popped);
+        self.pop(key);
         let room = &mut self.rooms[key];
         if presence {
             room.lost_presence = room.base;
+        }
+        if moved {
+            room.lost_move = room.base;
+        }
+        if spent && cursors > 0 && room.spent.len() < LOST {
+            room.spent
+                .push((position, room.popped.saturating_sub(before)));
         }
         self.settle(key);
         lost

@@ -38,6 +38,7 @@ impl Rooms {
             epoch: self.epochs,
             shared: None,
             began: None,
+            moved: 0,
             stay: 0,
             keeps,
             owner: None,

@@ -239,7 +239,12 @@ impl Rooms {
         update_at: Time,
     ) {
         let room = &mut self.slots[key];
-        connection.rooms.push(Membership { room: key, lobby });
+        let moved = room.moved;
+        connection.rooms.push(Membership {
+            room: key,
+            lobby,
+            moved,
+        });
         room.members += 1;
         room.lobby_members += usize::from(lobby);
         if lobby && room.lobby_members == 1 {

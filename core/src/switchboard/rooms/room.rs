@@ -27,6 +27,8 @@ pub(in crate::switchboard) struct Room {
     /// Where it went on when it came to that epoch from another one, and when: what was before is not in the
     /// log here.
     pub(in crate::switchboard) began: Option<Box<(u64, Time)>>,
+    /// How often it has gone on in another epoch of the cluster.
+    pub(in crate::switchboard) moved: u16,
     /// Distinguishes the successive times in which there are members in the rooms under one key.
     pub(in crate::switchboard) stay: u64,
     /// Whether it keeps a history, and so outlives its last member.
@@ -52,5 +54,16 @@ impl Room {
     /// entered.
     pub(in crate::switchboard) fn is_active(&self) -> bool {
         self.members > 0
+    }
+
+    /// Notes that it goes on in another epoch of the cluster.
+    pub(in crate::switchboard) fn note_new_epoch(&mut self) {
+        self.moved = self.moved.saturating_add(1);
+    }
+
+    /// Returns whether it has gone on in another epoch since it had moved so many times, as far as that is
+    /// known.
+    pub(in crate::switchboard) fn has_moved_since(&self, moved: u16) -> bool {
+        moved != self.moved || moved == u16::MAX
     }
 }

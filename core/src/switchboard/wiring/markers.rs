@@ -33,6 +33,20 @@ impl Markers for Marking<'_> {
         self.encode(&ServerMessage::Gap { channel, from, to })
     }
 
+    fn moved(&mut self, room: u32, seq: u64) -> Option<Frame> {
+        let key = self.rooms.of_log(room);
+        let (room, epoch) = (self.rooms.at(key), self.rooms.epoch(key));
+        self.encode(&ServerMessage::Subscribed {
+            channel: &room.name,
+            seq,
+            epoch: epoch.as_str(),
+            first: room.keeps.then_some(seq + 1),
+            recovered: None,
+            keep: None,
+            id: None,
+        })
+    }
+
     /// A stream has one position, which is that in its lobby.
     fn position(&mut self, slot: u32, room: u32, seq: u64) -> Option<String> {
         let key = self.rooms.of_log(room);

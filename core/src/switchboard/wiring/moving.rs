@@ -7,6 +7,8 @@ use super::switchboard::Switchboard;
 use crate::cluster::RoomBody;
 use crate::http::event_stream;
 use crate::protocol::ServerMessage;
+use crate::switchboard::log::Kind;
+use crate::switchboard::recipients::Receipt;
 use crate::{ConnectionId, Position, Time, Wire};
 
 impl Switchboard {
@@ -79,17 +81,14 @@ impl Switchboard {
         let log = self.rooms.at(key).log;
         let before = self.rooms.at_mut(key).shared.replace(at.epoch.clone());
         if before.as_ref() != Some(&at.epoch) {
-            let mut moved: Vec<_> = self
-                .log
-                .members(log, 0..self.rooms.at(key).members)
-                .collect();
-            moved.sort_unstable();
-            relay.room(name).moved = moved;
+            self.rooms.at_mut(key).note_new_epoch();
         }
         self.log.renumber(log, at.seq);
         let returned = self.go_on_where_they_were(key, at, entries);
         let elsewhere: Vec<ConnectionId> = returned.iter().map(|it| it.id).collect();
-        self.tell_moved(key, at, |id| !elsewhere.contains(&id));
+        let name = &self.room_name(key);
+        let message = self.moved_to(key, name, at);
+        self.tell_all(key, &message, Kind::Moved, &elsewhere);
         for it in returned {
             self.goes_on(key, at, it);
         }
@@ -97,27 +96,44 @@ impl Switchboard {
         self.settle();
     }
 
-    /// Tells members of a room that it goes on from there.
-    pub(super) fn tell_moved(
-        &mut self,
-        key: u32,
-        at: &Position,
-        is_told: impl Fn(ConnectionId) -> bool,
-    ) {
-        let (name, keeps) = (self.room_name(key), self.rooms.at(key).keeps);
+    /// Tells these members of a room that it goes on from there.
+    pub(super) fn tell_moved(&mut self, key: u32, at: &Position, ids: &[ConnectionId]) {
+        let name = &self.room_name(key);
+        let message = self.moved_to(key, name, at);
+        // Present values follow, of which the first may have any number.
         let by_key = self.log.keeps_latest(self.rooms.at(key).log);
-        let message = ServerMessage::Subscribed {
-            channel: &name,
+        let position = (!by_key).then_some(at);
+        self.tell_members(key, &message, position, ids);
+    }
+
+    /// Tells those where their room goes on to whom it was told, but not before they were behind too far.
+    pub(super) fn tell_missed_moves(&mut self) {
+        while let Some((log, id)) = self.log.next_unmoved() {
+            let rooms = self.connections.get(id).map(|found| found.rooms.as_slice());
+            let mut rooms = rooms.unwrap_or_default().iter();
+            let room = rooms.find(|found| self.rooms.at(found.room).log == log);
+            if let Some(key) = room.map(|found| found.room) {
+                let at = Position {
+                    epoch: self.rooms.epoch(key).as_str().into(),
+                    seq: self.log.next_seq(log) - 1,
+                };
+                self.tell_moved(key, &at, &[id]);
+            }
+        }
+    }
+
+    fn moved_to<'a>(&self, key: u32, channel: &'a str, at: &'a Position) -> ServerMessage<'a> {
+        let room = self.rooms.at(key);
+        let by_key = self.log.keeps_latest(room.log);
+        ServerMessage::Subscribed {
+            channel,
             seq: at.seq,
             epoch: &at.epoch,
-            first: keeps.then_some(at.seq + 1),
+            first: room.keeps.then_some(at.seq + 1),
             recovered: None,
             keep: by_key.then_some("latest"),
             id: None,
-        };
-        // Present values follow, of which the first may have any number.
-        let position = (!by_key).then_some(at);
-        self.tell_members(key, &message, position, is_told);
+        }
     }
 
     /// Numbers of a room for which there is no message.
@@ -165,29 +181,51 @@ impl Switchboard {
             seq: to,
         });
         let ahead = self.those_ahead(&name, from, to);
-        let is_told = |id| ahead.iter().all(|(other, _)| *other != id);
-        self.tell_members(key, &message(from), after, is_told);
+        let except: Vec<ConnectionId> = ahead.iter().map(|&(id, _)| id).collect();
+        self.tell_all(key, &message(from), Kind::Spent, &except);
         for (id, seq) in ahead {
             if seq < to {
-                self.tell_members(key, &message(seq + 1), after, |other| other == id);
+                self.tell_members(key, &message(seq + 1), after, &[id]);
             }
         }
     }
 
-    /// Tells members of a room something, behind what was sent there before, and event streams the
+    /// Tells the members of a room something by one entry of its log, whatever their number: all but these.
+    fn tell_all(
+        &mut self,
+        key: u32,
+        message: &ServerMessage<'_>,
+        kind: Kind,
+        except: &[ConnectionId],
+    ) {
+        if self.config.wire != Wire::Json {
+            return;
+        }
+        let frame = self.encoder.encode(message, 0);
+        let except = except.iter().filter(|&&id| self.is_member(id, key));
+        let except: Vec<u32> = except.map(|id| id.slot).collect();
+        let log = self.rooms.at(key).log;
+        let told = self.log.publish_told(log, frame, kind, &except);
+        let receipt = Receipt {
+            dropped_oldest: told.dropped_oldest,
+            closed: told.closed,
+            ..Receipt::default()
+        };
+        self.settle_sent(receipt, |_, _| false);
+    }
+
+    /// Tells some members of a room something, behind what was sent there before, and event streams the
     /// position after it.
     pub(super) fn tell_members(
         &mut self,
         key: u32,
         message: &ServerMessage<'_>,
         position: Option<&Position>,
-        is_told: impl Fn(ConnectionId) -> bool,
+        ids: &[ConnectionId],
     ) {
         if self.config.wire == Wire::Json {
             let frame = self.encoder.encode(message, 0);
-            let room = self.rooms.at(key);
-            let members = self.log.members(room.log, 0..room.members);
-            let members = members.filter(|&id| is_told(id));
+            let members = ids.iter().copied().filter(|&id| self.is_member(id, key));
             let (streams, others): (Vec<ConnectionId>, Vec<ConnectionId>) =
                 members.partition(|&id| position.is_some() && self.tells_positions(id, key));
             self.log.come_after_recoveries();

@@ -43,6 +43,7 @@ impl Switchboard {
             wire: self.config.wire,
         };
         self.log.take(turn, most, marking);
+        self.tell_missed_moves();
         self.inform_members();
     }
 
@@ -59,6 +60,7 @@ impl Switchboard {
         self.counters.messages_out += messages;
         self.counters.bytes_out += bytes;
         self.settle();
+        self.tell_missed_moves();
         self.inform_members();
     }
 

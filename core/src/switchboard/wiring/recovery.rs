@@ -240,13 +240,14 @@ impl Switchboard {
     /// Returns whether a room has moved to another epoch since a member came, and the request is not on its
     /// way to the broker.
     fn has_moved_with(&mut self, key: u32, member: ConnectionId, request: u64) -> bool {
-        let name = &self.rooms.at(key).name;
+        let room = self.rooms.at(key);
         let Some(relay) = &mut self.relay else {
             return false;
         };
-        let room = relay.rooms.get(name);
-        room.is_some_and(|room| room.moved.binary_search(&member).is_ok())
-            && relay.find_request(name, request).is_none()
+        let connection = self.connections.get(member);
+        let found = connection.ok().and_then(|found| found.membership(key));
+        found.is_some_and(|found| room.has_moved_since(found.moved))
+            && relay.find_request(&room.name, request).is_none()
     }
 
     /// Returns a message of the application as it is published, with the hash by which the history knows it.

@@ -253,7 +253,7 @@ impl Switchboard {
             let skip = ServerMessage::Skip { channel, from, to };
             let epoch = self.rooms.epoch(key).as_str().into();
             let at = Position { epoch, seq };
-            self.tell_members(key, &skip, Some(&at), |id| unaware.contains(&id));
+            self.tell_members(key, &skip, Some(&at), &unaware);
         }
         receipt
     }

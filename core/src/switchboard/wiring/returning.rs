@@ -145,7 +145,7 @@ impl Switchboard {
             epoch: at.epoch.clone(),
             seq,
         };
-        self.tell_moved(key, &from, |other| other == id);
+        self.tell_moved(key, &from, &[id]);
         self.send_missed(id, key, missed);
     }
 
@@ -202,7 +202,8 @@ impl Switchboard {
         if let (Some(at), Some(key)) = (room.position.clone(), self.rooms.find(name))
             && !returned.is_empty()
         {
-            self.tell_moved(key, &at, |id| returned.contains_key(&id));
+            let ids: Vec<ConnectionId> = returned.into_keys().collect();
+            self.tell_moved(key, &at, &ids);
         }
     }
 }

@@ -35,7 +35,7 @@ impl Log {
         for (at, entry) in room.ring.iter().enumerate() {
             let unkept = entry.seq().is_some() && !entry.is_kept();
             let position = room.position(at);
-            let raw = entry.seq().is_none() && !entry.is_presence() && !entry.is_volatile();
+            let raw = entry.comes_to().is_none() && !entry.is_presence() && !entry.is_volatile();
             let counts = !entry.is_dead() && (unkept || raw || entry.is_removal());
             let found = latest.counted.iter().any(|it| it.position == position);
             let counts = counts && position >= passed;

@@ -121,7 +121,9 @@ impl Log {
         let unnumbered = room.lost.iter().flat_map(|lost| lost.iter());
         let unnumbered = unnumbered.map(|&(from, to)| to.saturating_sub(from.max(cursor)));
         let unnumbered: u64 = unnumbered.sum();
-        let numbers = positions.saturating_sub(unnumbered);
+        let spent = room.spent.iter().filter(|&&(at, _)| at >= cursor);
+        let spent: u64 = spent.map(|&(_, numbers)| numbers).sum();
+        let numbers = positions.saturating_sub(unnumbered) + spent;
         let to = room.popped;
         // Positions of an epoch before count, too.
         (numbers > 0).then(|| ((to + 1).saturating_sub(numbers).max(1), to))

@@ -180,6 +180,9 @@ impl Log {
         if full > 0 && kind == Kind::Presence {
             room.lost_presence = end + 1;
         }
+        if full > 0 && kind == Kind::Moved {
+            room.lost_move = end + 1;
+        }
         let room = &self.rooms[key];
         let both = excluded.iter().filter(|&&slot| {
             let connection = &self.connections[slot as usize];

@@ -7,6 +7,7 @@ mod full;
 mod histories;
 mod keyed;
 mod model;
+mod moved;
 mod random;
 mod recovering;
 mod rooms;

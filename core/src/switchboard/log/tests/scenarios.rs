@@ -55,6 +55,10 @@ impl Markers for Words {
     fn gap(&mut self, _: u32, from: u64, to: u64) -> Option<Frame> {
         Some(Frame::text(&format!("gap {from}-{to}")))
     }
+
+    fn moved(&mut self, _: u32, seq: u64) -> Option<Frame> {
+        Some(Frame::text(&format!("moved {seq}")))
+    }
 }
 
 pub(super) struct World {

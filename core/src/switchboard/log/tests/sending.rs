@@ -21,7 +21,10 @@ impl World {
             .then(|| members[self.rng.usize(..members.len())]);
         let in_flight = self.in_flight(key);
         let kind = match self.rng.u8(..16) {
-            0 | 1 => Kind::Raw,
+            0 => Kind::Raw,
+            // For all but what it tells, it is the same.
+            1 if self.keyed.contains_key(&key) => Kind::Raw,
+            1 => Kind::Spent,
             2 | 3 => Kind::Presence,
             4 | 5 => Kind::Volatile,
             _ => Kind::Numbered,

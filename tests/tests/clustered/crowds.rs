@@ -1,0 +1,77 @@
+//! What becomes of a room takes no longer for many members than for few.
+
+use std::time::Duration;
+
+use allocation_counter::measure;
+use switchboard_core::{Config, ConnectionId, UserPolicy, WhenDown};
+use switchboard_tests::broker::SimRedis;
+
+use crate::node::{Node, broker};
+
+/// Longer than a node waits for the broker before it goes on alone.
+const OUTAGE: Duration = Duration::from_secs(3);
+
+const FEW: usize = 20;
+const MANY: usize = 2_000;
+
+fn many(config: &mut Config) {
+    config.limits.connections = 2 * MANY;
+    config.limits.per_ip = 2 * MANY;
+    config.limits.room_members = 2 * MANY;
+    config.users = UserPolicy::Allow(2 * MANY);
+    config.presence.enabled = false;
+    // That is told to all connections, some at a time.
+    if let Some(cluster) = &mut config.cluster {
+        cluster.tell_clients = false;
+    }
+}
+
+impl Node {
+    /// Lets time pass. Returns the most bytes that a call of the cluster's side has allocated.
+    fn most_allocated(&mut self, redis: &mut SimRedis, time: Duration) -> u64 {
+        let (end, mut most) = (self.now + time, 0);
+        loop {
+            let tick = || self.clustered.tick(self.now, &mut self.board);
+            most = most.max(measure(tick).bytes_total);
+            self.runs(redis);
+            let next = self.clustered.next_deadline();
+            if next > end {
+                return most;
+            }
+            self.now = self.now.max(next);
+        }
+    }
+}
+
+/// A room with so many members goes on alone. Returns the most bytes that a call has allocated, and who the
+/// members are.
+fn go_alone(members: usize) -> (u64, SimRedis, Node, Vec<ConnectionId>) {
+    let mut redis = broker();
+    let mut node = Node::start_with(&mut redis, "a", WhenDown::Alone, many);
+    let ids = node.crowd_comes(&mut redis, &["ann"], members);
+    node.says_to_others(&mut redis, ids[0], ("first", 1), None);
+    for &id in &ids {
+        node.told(id);
+    }
+    let epoch = node.position().0;
+    node.is_cut_off(&mut redis);
+    node.gets_stuck();
+    let most = node.most_allocated(&mut redis, OUTAGE);
+    assert_ne!(node.position().0, epoch);
+    (most, redis, node, ids)
+}
+
+#[test]
+fn a_room_goes_on_in_another_epoch_by_the_same_work_however_many_members_it_has() {
+    let (few, ..) = go_alone(FEW);
+    let (most, mut redis, mut node, ids) = go_alone(MANY);
+    assert!(most <= few + 1_024, "{most} bytes for many, {few} for few");
+    node.says(&mut redis, ids[0], ("alone", 2), None);
+    node.writes_again(&mut redis);
+    for (at, &id) in ids.iter().enumerate() {
+        let ack: &[&str] = if at == 0 { &["ack 1"] } else { &[] };
+        let told = node.told(id);
+        assert_eq!(told[..2], ["at 0 null", "1 \"alone\""]);
+        assert_eq!(told[2..], *ack);
+    }
+}
