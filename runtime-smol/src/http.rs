@@ -1,14 +1,15 @@
 //! WebSocket connections inside an application of hyper or any other library whose requests are
 //! [`http::Request`]s, over HTTP/1.1 and HTTP/2 (feature `http`).
 //!
-//! What needs no login is refused by HTTP status, before the upgrade: a request that is no upgrade (405,
-//! 426), that is malformed (400), of a foreign origin (403), or while the node is full or drains (503). All
-//! other refusals are Close frames, whatever [`Config::refusal`](crate::Config::refusal) says, because the
-//! application is asked after the upgrade.
+//! Refusals that need no login are HTTP responses before the upgrade: for a request that is not an
+//! upgrade (405, 426), is malformed (400), has a foreign origin (403), or arrives while the node is
+//! full or draining (503). All other refusals are Close frames, whatever
+//! [`Config::refusal`](crate::Config::refusal) says, because the application is asked after the
+//! upgrade.
 //!
-//! Where hyper serves a [`FuturesIo<TcpStream>`](FuturesIo), the stream is taken out of hyper and driven
-//! directly: an idle connection costs what one of [`serve`](crate::serve) costs. Over TLS and HTTP/2, hyper
-//! goes on driving it.
+//! If hyper serves a [`FuturesIo<TcpStream>`](FuturesIo), the stream is taken out of hyper and driven
+//! directly, so that an idle connection costs the same as one of [`serve`](crate::serve). Over TLS and
+//! HTTP/2, hyper continues to drive it.
 //!
 //! # hyper
 //!

@@ -20,7 +20,7 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Uses an executor that `threads` threads run, as long as the caller keeps it alive.
+    /// Uses an executor run by `threads` threads, while the caller keeps it alive.
     #[allow(clippy::needless_pass_by_value)] // By value, because it is shared.
     pub fn new(executor: Arc<smol::Executor<'static>>, threads: usize) -> Self {
         Self {

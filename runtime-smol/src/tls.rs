@@ -1,10 +1,11 @@
 //! Serving over TLS, by rustls (feature `tls`).
 //!
-//! The TLS handshake is part of the request. Both together have `timeouts.handshake` (10 s), and hold a seat
-//! of `limits.handshakes` and one of their address. It runs on the event loop of its connection, and so
-//! does the signature of the certificate's key: with RSA that takes about a millisecond, with ECDSA much less.
+//! The TLS handshake is part of the request. Both together have `timeouts.handshake` (10 s), and hold a
+//! seat of `limits.handshakes` and one of their address. The handshake, including the signature with
+//! the certificate's key, runs on the event loop of its connection. The signature takes about a
+//! millisecond with RSA, and much less with ECDSA.
 //!
-//! An idle connection costs what rustls needs for its session, which is some KiB, and no task.
+//! An idle connection costs the memory of a rustls session, a few KiB, and no task.
 //!
 //! ```no_run
 //! use rustls::ServerConfig;
@@ -33,9 +34,9 @@
 //! }
 //! ```
 //!
-//! The application depends on rustls with the features of the cryptography provider that it chooses, and
-//! replaces a certificate by a `ResolvesServerCert` of its own, without a restart. Pages are served over TLS,
-//! too, by [`Serve::with_pages`](crate::Serve::with_pages).
+//! The application depends on rustls with the features of the cryptography provider that it chooses. It
+//! can replace a certificate without a restart with its own `ResolvesServerCert`.
+//! [`Serve::with_pages`](crate::Serve::with_pages) serves pages over TLS, too.
 
 use std::io;
 use std::sync::Arc;
@@ -47,8 +48,8 @@ use crate::Hub;
 
 pub use rustls;
 
-/// Takes a TCP stream that the application accepted itself, and expects TLS on it and then a request. Short
-/// for [`Hub::accept_tls`]. It returns at once; the TLS handshake goes on in the background.
+/// Takes a TCP stream that the application accepted, and expects TLS, then a request. Short for
+/// [`Hub::accept_tls`]. Returns at once; the TLS handshake continues in the background.
 ///
 /// # Errors
 ///

@@ -2,8 +2,8 @@
 //!
 //! Switchboard accepts WebSocket connections, authenticates them through your application, groups them
 //! by user and by room, and delivers messages between them. It enforces limits at every step, detects
-//! dead connections, bounds what waits for slow ones, and shuts a node down in an orderly way. The same
-//! API is available for smol, as `switchboard-smol`.
+//! dead connections, bounds the queues of slow ones, and shuts a node down gracefully. The same API is
+//! available for smol, as `switchboard-smol`.
 //!
 //! # Example
 //!
@@ -39,8 +39,8 @@
 //!   panics or takes longer than 10 s closes its own connection and no other.
 //! - A **[`Hub`]** is the handle to one node: a cheaply cloned value with methods to broadcast, send,
 //!   join, leave, close, inspect and drain, usable from any task or thread. None of them waits for a
-//!   client, except those that are `async`. What the node owns, such as the application, holds it as a
-//!   [`WeakHub`]; [`Hub::new_with`] makes both together.
+//!   client, except those that are `async`. Values that the node owns, such as the application, hold a
+//!   [`WeakHub`]; [`Hub::new_with`] creates both together.
 //! - A **connection** is one accepted WebSocket, identified by a [`ConnectionId`] that is never reused.
 //!   Hooks get a [`Connection`], a handle to it.
 //! - A **user** is the [`Identity`] behind one or more connections. [`UserPolicy`] decides whether a
@@ -50,7 +50,7 @@
 //!   names, and other rooms by request.
 //! - A **[`Receipt`]** is returned by each send. It counts what became of the message for each member:
 //!   queued, excluded, dropped, or closed for it.
-//! - A **slow consumer** is a connection that does not take what waits for it. Queues are bounded, and
+//! - A **slow consumer** is a connection that does not read what is queued for it. Queues are bounded, and
 //!   [`SlowPolicy`] decides whether it is closed or misses messages. A broadcast never waits for it. A
 //!   publisher that is faster than the network awaits [`Hub::ready`].
 //! - Every **end** has one [`CloseReason`], and every **refusal** one variant of [`Refused`], which
@@ -61,8 +61,8 @@
 //! [`serve`] accepts every connection of a TCP listener, and with [`Serve::with_pages`] answers other
 //! HTTP requests on the same port. [`Hub::accept`] takes a TCP stream that you accepted yourself,
 //! [`Hub::accept_stream`] any other stream, such as TLS, and [`Hub::accept_upgraded`] a stream that
-//! another HTTP library has already upgraded. For axum and hyper there is the module `http`. The compiler infers the runtime from the stream; everything
-//! else of a hub is the same on every runtime.
+//! another HTTP library has already upgraded. For axum and hyper, use the module `http`. The compiler
+//! infers the runtime from the stream; everything else of a hub is the same on every runtime.
 //!
 //! ```no_run
 //! # use tokio::io::{AsyncRead, AsyncWrite};
@@ -104,7 +104,7 @@
 //! }
 //! ```
 //!
-//! [`http_api`] lets programs in other languages publish, send and look, over HTTP.
+//! [`http_api`] lets programs in other languages publish, send and query over HTTP.
 //!
 //! # Protocols
 //!
@@ -119,10 +119,10 @@
 //!
 //! # Feature flags
 //!
-//! - `server`, on by default: all of this page but the module `client`.
-//! - `client`: the module `client`, a client that reconnects and resubscribes by itself. Off by default,
-//!   so that a server does not build tungstenite. A program that is only a client needs nothing else:
-//!   `default-features = false, features = ["client"]`.
+//! - `server`, on by default: everything on this page except the module `client`.
+//! - `client`: the module `client`, a client that reconnects and resubscribes automatically. Off by
+//!   default, so that a server does not build tungstenite. A program that is only a client needs
+//!   nothing else: `default-features = false, features = ["client"]`.
 //! - `http`: the module `http`, to embed a hub in an application of hyper or of another library with the
 //!   types of the crate `http`.
 //! - `axum`: the extractor for axum; includes `http`.

@@ -22,13 +22,14 @@ use crate::sync::Arc;
 ///    a room;
 /// 4. `on_leave` for each room that it was in at its end, then `on_disconnect`.
 ///
-/// So what a hook has granted is told how it ended: a room by `on_join` and `on_leave`, or by
-/// [`Notice::JoinFailed`]; a client by `on_connect` and `on_disconnect`, or by [`Notice::Refused`].
+/// The outcome of what a hook has granted is always reported: for a room by `on_join` and `on_leave`,
+/// or by [`Notice::JoinFailed`]; for a client by `on_connect` and `on_disconnect`, or by
+/// [`Notice::Refused`].
 ///
 /// Each hook has `timeouts.hook` (10 s): one that takes longer, or panics, closes its connection with 1011
 /// `internal` and has no other effect. A hook may call any method of [`Hub`](crate::Hub).
 ///
-/// Hooks of different connections run concurrently, also those of one user. `on_connect` of a
+/// Hooks of different connections run concurrently, including those of one user. `on_connect` of a
 /// connection that replaces another may run before `on_disconnect` of the old one; otherwise a hook of
 /// the old connection could keep its user out for up to 20 s. Therefore key your own state by
 /// connection ([`Connection::id`]), not by user.
@@ -86,14 +87,14 @@ pub trait Application: Send + Sync + 'static {
         async { Ok(Identity::Anonymous) }
     }
 
-    /// Authenticates a request, and says what to keep with the connection. Asked in place of
+    /// Authenticates a request, and attaches data to the connection. Called instead of
     /// [`authenticate`](Self::authenticate).
     ///
-    /// The data of an [`Admission`] is what later hooks get by [`Connection::get`]. It stays until
-    /// `on_disconnect` has returned. Where the answer to an `auth` message on an open connection has data,
-    /// that replaces all that the connection had.
+    /// Later hooks read the data of the [`Admission`] with [`Connection::get`], until `on_disconnect`
+    /// has returned. If the answer to an `auth` message on an open connection has data, it replaces all
+    /// data of the connection.
     ///
-    /// The default asks `authenticate`, and keeps nothing.
+    /// The default calls `authenticate`, and attaches nothing.
     ///
     /// ```
     /// # use switchboard_core::{Admission, Denied, Request};
@@ -144,13 +145,13 @@ pub trait Application: Send + Sync + 'static {
         }
     }
 
-    /// Decides whether a client may enter a room, and how far back into its history it may reach. `from`
-    /// says where on the client wants the room's messages; a client that comes back names the position
-    /// up to which it has everything. Asked each time, and in place of
+    /// Decides whether a client may enter a room, and how far back into its history it may reach.
+    /// `from` says where the client wants to start; a client that reconnects sends the position up to
+    /// which it has received everything. Called for every join, instead of
     /// [`authorize_join`](Self::authorize_join).
     ///
-    /// The default asks `authorize_join`, and lets the client have all that it wants. Override it where a
-    /// client must not read what was said while it was not allowed to be there.
+    /// The default calls `authorize_join`, and grants what the client requests. Override it if a client
+    /// must not read messages from a time when it was not allowed to be in the room.
     ///
     /// ```
     /// # use switchboard_runtime::{Application, Connection, Entry};
@@ -197,17 +198,17 @@ pub trait Application: Send + Sync + 'static {
         async { Err(Denied::Forbidden) }
     }
 
-    /// Called after a connection was admitted and entered its lobby, before `on_join` for that.
+    /// Called after a connection was admitted and entered its lobby, before `on_join` for the lobby.
     fn on_connect(&self, client: &Connection) -> impl Future<Output = ()> + Send {
         let _ = client;
         async {}
     }
 
     /// Called after a connection has entered a room: as its lobby, by `subscribe`, or by
-    /// [`Hub::join`](crate::Hub::join). What the client has sent since waits, so this is the place for a
-    /// snapshot of what the room is about.
+    /// [`Hub::join`](crate::Hub::join). Later messages of the client wait until it returns, so this is
+    /// the place to send a snapshot of the room's state.
     ///
-    /// Not called for a room that the connection has left again before this could be.
+    /// Not called for a room that the connection left before the hook could run.
     fn on_join(&self, client: &Connection, room: &str) -> impl Future<Output = ()> + Send {
         let _ = (client, room);
         async {}
@@ -221,8 +222,8 @@ pub trait Application: Send + Sync + 'static {
     }
 
     /// Called for each message. With the JSON protocol these are `message`s to a room, before they are
-    /// delivered: `Err` suppresses delivery, and the sender gets an error. In raw mode it is every
-    /// message, and `Err` closes the connection (4001 or 4003).
+    /// delivered: `Err` suppresses delivery, and the sender gets an error. In raw mode it is called for
+    /// every message, and `Err` closes the connection (4001 or 4003).
     fn on_message(
         &self,
         client: &Connection,
@@ -232,10 +233,10 @@ pub trait Application: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// Called for each message, and says what becomes of it: it is delivered, delivered with another
-    /// content, or handled by the application itself. Asked in place of [`on_message`](Self::on_message).
+    /// Called for each message, and decides whether it is delivered, delivered with another content, or
+    /// handled by the application itself. Called instead of [`on_message`](Self::on_message).
     ///
-    /// The default asks `on_message`, and delivers what that permits.
+    /// The default calls `on_message`, and delivers the messages that it permits.
     ///
     /// ```
     /// # use switchboard_core::Denied;
@@ -270,11 +271,11 @@ pub trait Application: Send + Sync + 'static {
         async { granted.await.map(|()| Delivery::Deliver) }
     }
 
-    /// Called for each `call` of the JSON protocol, and returns what it is answered with. `params` is JSON
-    /// text, `null` where the client gave none. `Err` is answered with an error. A call is never made twice
-    /// by Switchboard's clients.
+    /// Called for each `call` of the JSON protocol; returns the result. `params` is JSON text, `null`
+    /// if the client sent none. `Err` is answered with an error. Switchboard's clients never send a
+    /// call twice.
     ///
-    /// The default has no methods: each call is answered `unknown_type`, as a strike.
+    /// The default has no methods: each call is answered with `unknown_type`, and counts as a strike.
     ///
     /// ```
     /// # use switchboard_core::Denied;
@@ -309,8 +310,8 @@ pub trait Application: Send + Sync + 'static {
         async { Err(Denied::UnknownMethod) }
     }
 
-    /// Called after a connection has ended, and after `on_leave` for its rooms. `rooms` are those that it was
-    /// in at its end.
+    /// Called after a connection has ended, and after `on_leave` for its rooms. `rooms` are the rooms
+    /// that it was in when it ended.
     fn on_disconnect(
         &self,
         client: &Connection,

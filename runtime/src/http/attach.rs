@@ -52,7 +52,7 @@ pub(super) fn attach<R: HyperIo>(
 }
 
 /// Returns the stream beneath hyper, and the bytes that hyper has read from it already, if it is a TCP
-/// stream. `auto` wraps it in a type of its own.
+/// stream. `auto` wraps it in its own type.
 fn direct<R: HyperIo>(upgraded: Upgraded) -> Result<(R::Io, Vec<u8>), Upgraded> {
     match downcast::<R::Io>(upgraded) {
         Ok(parts) => Ok((parts.io, parts.read_buf.to_vec())),
@@ -62,7 +62,7 @@ fn direct<R: HyperIo>(upgraded: Upgraded) -> Result<(R::Io, Vec<u8>), Upgraded> 
     }
 }
 
-/// The limits of one address hold for all such clients together, so this is told, once.
+/// The limits of one address then apply to all such clients together, which is logged once.
 pub(super) fn unknown() -> IpAddr {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {

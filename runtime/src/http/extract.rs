@@ -19,7 +19,7 @@ impl<S: Send + Sync, R: HyperIo> FromRequestParts<S> for Upgrade<R> {
     }
 }
 
-/// `None` if the request is none for a WebSocket, so that one route serves a page, too.
+/// `None` if the request does not ask for a WebSocket, so that one route can serve a page, too.
 impl<S: Send + Sync, R: HyperIo> OptionalFromRequestParts<S> for Upgrade<R> {
     type Rejection = UpgradeRejection;
 

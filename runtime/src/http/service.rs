@@ -18,14 +18,14 @@ use super::refusal::refusal;
 use super::upgrade::Upgrade;
 use crate::hub::Hub;
 
-/// A tower service that hands every upgrade to a hub, and refuses every other request.
+/// A tower service that passes every upgrade to a hub, and refuses every other request.
 ///
 /// The path has to be that of [`Config::endpoint`](switchboard_core::Config::endpoint), as for a listener
 /// of the hub itself: by default `/ws` and `/ws/{room}`. With the feature `axum` it may also be any path
 /// with a parameter `room`: `router.route_service("/chat/{room}", service)`.
 ///
-/// A middleware states who the client is by an [`Admission`](switchboard_core::Admission) among the request's
-/// extensions.
+/// A middleware can supply the client's identity as an [`Admission`](switchboard_core::Admission) among
+/// the request's extensions.
 pub struct HubService<R> {
     hub: Hub,
     peer: Option<IpAddr>,

@@ -9,7 +9,7 @@ use hyper::upgrade::Upgraded;
 
 use crate::net::Stream;
 
-/// A stream that hyper goes on driving.
+/// A stream that hyper continues to drive.
 pub(super) struct HyperStream(pub(super) Upgraded);
 
 impl Stream for HyperStream {

@@ -29,8 +29,8 @@ use crate::shield::error;
 /// Bytes of a response's body that are taken from the hub at a time.
 const CHUNK: usize = 16 << 10;
 
-/// Headers that concern the connection to the library, or that the hub is not to see: it gets the request
-/// as one of HTTP/1.1 on a stream of its own.
+/// Headers that concern the connection to the library, or that the hub must not see, since it receives
+/// the request as HTTP/1.1 on a separate stream.
 const OMITTED: [&str; 8] = [
     "connection",
     "expect",
@@ -42,14 +42,14 @@ const OMITTED: [&str; 8] = [
     "upgrade",
 ];
 
-/// A tower service that hands requests for event streams to a hub, and what their clients post.
+/// A tower service that passes requests for event streams, and the posts of their clients, to a hub.
 ///
-/// The path has to be that of [`Config::sse`](switchboard_core::Config::sse), as for a listener of the hub
-/// itself; so it takes two routes, such as `/sse` and `/sse/{room}`. Everything is as it is there: admission,
-/// answers, posts, the requests by which browsers ask whether a page of another origin may post.
+/// The path has to be that of [`Config::sse`](switchboard_core::Config::sse), as for a listener of the
+/// hub itself, so it needs two routes, such as `/sse` and `/sse/{room}`. Admission, responses, posts
+/// and preflight requests of browsers behave as on such a listener.
 ///
-/// A middleware states who the client is by an [`Admission`] among the request's extensions. The
-/// application's hook `admit` is not called for it then.
+/// A middleware can supply the client's identity as an [`Admission`] among the request's extensions.
+/// The application's hook `admit` is then not called.
 pub struct EventStreams<R> {
     hub: Hub,
     peer: Option<IpAddr>,

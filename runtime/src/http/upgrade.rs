@@ -104,8 +104,8 @@ impl<R: HyperIo> Upgrade<R> {
         self
     }
 
-    /// States who the client is, as the framework has found out, and what to keep with the connection. The
-    /// application's hook `admit` is not called for it then.
+    /// Supplies the client's identity and the data of the connection, as determined by the framework.
+    /// The application's hook `admit` is then not called.
     pub fn admit(mut self, admission: impl Into<Admission>) -> Self {
         self.admission = Some(admission.into());
         self

@@ -10,11 +10,11 @@ use super::fields::Fields;
 use super::names::channel;
 use crate::hub::Hub;
 
-/// Entries of a list, where the call does not say how many.
+/// The default number of entries of a list.
 const DEFAULT: usize = 1_000;
 const MOST: usize = 10_000;
 
-/// Messages of a history, where the call does not say how many.
+/// The default number of messages of a history.
 const DEFAULT_HISTORY: usize = 100;
 
 pub(super) fn presence(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, Failure> {
@@ -33,7 +33,7 @@ pub(super) fn channels(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>, 
     let rooms = hub.rooms(prefix.as_deref().unwrap_or_default(), limit);
     let rooms = rooms.iter().filter_map(|room| {
         let members = hub.member_count(room);
-        // A room without members has ended meanwhile.
+        // A room without members has ended since.
         (members > 0).then(|| json!({ "channel": &**room, "members": members }))
     });
     json(&json!({ "channels": rooms.collect::<Vec<_>>() }))

@@ -1,4 +1,4 @@
-//! An HTTP API over a [`Hub`], so that programs in other languages can publish, send and look.
+//! An HTTP API over a [`Hub`], with which programs in other languages can publish, send and query.
 //!
 //! [`HttpApi`] is a function from a request to an answer, for a listener of the application's choice.
 //! That listener should not be the one that browsers reach. docs/http-api.md describes each method.
@@ -148,8 +148,8 @@ impl fmt::Debug for ApiRequest<'_> {
 }
 
 impl HttpApi {
-    /// Creates the API. Requests must bring `key` in the header `X-API-Key`; it is compared in constant
-    /// time. An empty key lets nobody in.
+    /// Creates the API. Requests must have `key` in the header `X-API-Key`; it is compared in constant
+    /// time. With an empty key all requests are refused.
     pub fn new(hub: Hub, key: Token) -> Self {
         Self { hub, key }
     }
@@ -163,7 +163,7 @@ impl HttpApi {
     ///
     /// # Errors
     ///
-    /// The refusal, instead of which nothing needs to be read.
+    /// The refusal. The body then need not be read.
     pub fn check(&self, request: &ApiRequest<'_>, body_bytes: u64) -> Result<(), PageResponse> {
         let checked = self.find(request, body_bytes);
         checked.map(drop).map_err(Failure::into_answer)

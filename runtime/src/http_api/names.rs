@@ -13,8 +13,8 @@ pub(super) fn channel(hub: &Hub, fields: &Fields<'_>) -> Result<String, Failure>
     Ok(room)
 }
 
-/// Returns who a message is from, as the field `sender` says. Clients know users by names that follow
-/// these rules, and a cluster carries no others.
+/// Returns the sender of a message from the field `sender`. It must follow the rules for names of
+/// users, because a cluster does not transfer other names.
 pub(super) fn sender(hub: &Hub, fields: &Fields<'_>) -> Result<Option<String>, Failure> {
     let sender: Option<String> = fields.optional("sender", "must be a string")?;
     if let Some(name) = &sender {

@@ -14,7 +14,7 @@ use crate::hub::Hub;
 /// The longest reason of a Close frame, in bytes (RFC 6455, section 5.5).
 const LONGEST_REASON: usize = 123;
 
-/// The target of a call: a user, who need not be there, or a connection, which is there.
+/// The target of a call: a user, who need not be connected, or an existing connection.
 enum Target {
     User(String),
     Connection(ConnectionId),
@@ -57,7 +57,8 @@ impl Target {
         };
         match (self, how) {
             (Self::User(user), None) => hub.disconnect_user(user, CloseReason::Kicked),
-            // Those on this node are told the text, too. Seats that are held for the user are free then.
+            // Only connections on this node receive the text. Seats that are held for the user are
+            // released.
             (Self::User(user), Some((code, _))) => {
                 let here = self.connections(hub).iter().filter(|&id| ends(id)).count();
                 here + hub.disconnect_user(user, CloseReason::Application(code))
@@ -74,7 +75,7 @@ pub(super) fn subscribe(hub: &Hub, fields: &Fields<'_>) -> Result<Box<RawValue>,
         match hub.join(id, &room) {
             Ok(()) => joined += 1,
             Err(JoinError::AlreadyIn) => already += 1,
-            // It has ended meanwhile.
+            // It has ended since.
             Err(JoinError::Stale(_) | JoinError::NotOpen) => {}
             Err(error) => {
                 let mut entry = Failure::from(error).into_value();

@@ -12,9 +12,9 @@ use super::sending::BroadcastError;
 
 /// # Several nodes
 impl Hub {
-    /// Sends `content`, a JSON text, to a room, and returns the epoch and the number of the message. In a
-    /// cluster that takes a round trip to the broker. The number is 0 where it is not known: nobody on
-    /// this node is in a room without a common order.
+    /// Sends `content`, a JSON text, to a room, and returns the epoch and the number of the message. In
+    /// a cluster this takes a round trip to the broker. The number is 0 if it is unknown, which is the
+    /// case in a room with local order that has no members on this node.
     ///
     /// ```
     /// # use switchboard_core::Config;
@@ -30,8 +30,8 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// As for [`broadcast`](Self::broadcast); also [`SendError::Unavailable`] if the broker is away and
-    /// there is nobody here to whom it could be delivered, or the room's rule is to refuse.
+    /// As for [`broadcast`](Self::broadcast); also [`SendError::Unavailable`] if the broker is
+    /// unavailable, and the room has no members on this node or its rule is to refuse messages.
     pub async fn publish(&self, room: &str, content: &str) -> Result<Position, BroadcastError> {
         self.publish_from(room, content, None, Exclude::NOBODY)
             .await
@@ -109,7 +109,7 @@ impl Hub {
         reached(receiver).await
     }
 
-    /// Returns what this node knows of its cluster, from what other nodes have told; `None` without a
+    /// Returns the figures of the cluster, as last reported by the other nodes; `None` without a
     /// cluster. Costs time linear in the number of nodes.
     pub fn cluster_stats(&self) -> Option<ClusterStats> {
         let shared = self.shared();

@@ -41,8 +41,8 @@ impl Hub {
 
     /// Returns the connections in a room, in no particular order.
     ///
-    /// Looks at some thousand at a time, between which other calls get their turn. A connection that
-    /// comes or goes meanwhile may be missing or not.
+    /// Visits a few thousand at a time and releases the node's lock in between. A connection that joins
+    /// or leaves during the call may or may not be included.
     pub fn members(&self, room: &str) -> Vec<ConnectionId> {
         let shared = self.shared();
         let (mut members, mut before) = shared.read(|it| it.members_before(room, usize::MAX, LOOK));
@@ -58,8 +58,8 @@ impl Hub {
         members
     }
 
-    /// Returns the number of seats in a room that are held for users who were lost
-    /// ([`RoomRule::hold_seat`](switchboard_core::RoomRule::hold_seat)). They are no members.
+    /// Returns the number of seats in a room that are held for lost users
+    /// ([`RoomRule::hold_seat`](switchboard_core::RoomRule::hold_seat)). These users are not members.
     pub fn held_seats(&self, room: &str) -> usize {
         self.shared()
             .read(|switchboard| switchboard.held_seats(room))
@@ -71,8 +71,8 @@ impl Hub {
             .read(|switchboard| switchboard.has_seat(room, user))
     }
 
-    /// Makes the seat free that is held for a user in a room. Returns whether one was held. For a user who is
-    /// put out by [`disconnect_user`](Self::disconnect_user), no seat stays held.
+    /// Releases the seat that is held for a user in a room. Returns whether one was held.
+    /// [`disconnect_user`](Self::disconnect_user) releases all held seats of the user.
     pub fn release_seat(&self, room: &str, user: &str) -> bool {
         self.shared()
             .with(|locked, now| locked.switchboard.release_seat(now, room, user))
@@ -87,8 +87,8 @@ impl Hub {
     /// Returns rooms with members whose names begin with `prefix`, in no particular order, at most
     /// `limit`.
     ///
-    /// Costs a look at each room, some thousand at a time, between which other calls get their turn. A
-    /// room that is created or ends meanwhile may be missing or not.
+    /// Visits all rooms, a few thousand at a time, and releases the node's lock in between. A room that
+    /// is created or ends during the call may or may not be included.
     pub fn rooms(&self, prefix: &str, limit: usize) -> Vec<Arc<str>> {
         let (mut rooms, mut from) = (Vec::new(), Some(0));
         while let Some(start) = from
@@ -105,10 +105,11 @@ impl Hub {
     }
 
     /// Returns the users in a room, in the order of joining; without presence, in no particular order.
-    /// On a node of a cluster, those on all nodes if somebody is in the room here, else nobody.
+    /// On a node of a cluster, returns the users on all nodes if the room has members on this node, and
+    /// none otherwise.
     ///
-    /// Looks at some thousand at a time, between which other calls get their turn. A user who comes or
-    /// goes meanwhile may be missing or not.
+    /// Visits a few thousand at a time and releases the node's lock in between. A user who joins or
+    /// leaves during the call may or may not be included.
     pub fn room_users(&self, room: &str) -> Vec<Arc<str>> {
         let shared = self.shared();
         let Some((mut users, mut next)) = shared.read(|it| it.room_users_after(room, 0, LOOK))
@@ -122,7 +123,7 @@ impl Hub {
                 users.extend(part);
                 next = following;
             }
-            // One who has come back meanwhile.
+            // A user who left and joined again during the call is in two parts.
             let mut known = HashSet::new();
             users.retain(|user| known.insert(user.clone()));
         }
@@ -155,8 +156,8 @@ impl Hub {
         self.shared().read(|switchboard| switchboard.rooms_of(id))
     }
 
-    /// Sends a connection what is to come without compression, whatever was agreed on. For clients whose
-    /// messages have both a secret and what somebody else chose (RFC 7692, section 8).
+    /// Stops compressing messages to a connection, whatever was negotiated. For clients whose messages
+    /// contain both a secret and data that somebody else chose (RFC 7692, section 8).
     ///
     /// # Errors
     ///
@@ -197,8 +198,9 @@ impl Hub {
             .with(|locked, now| locked.switchboard.disconnect_user(now, user, reason))
     }
 
-    /// Sets when the login of a connection expires, from now on; `None`: never. This prolongs or shortens
-    /// what [`Identity`](switchboard_core::Identity) said. Without effect on a connection that is closing.
+    /// Sets the time from now until the login of a connection expires; `None` means never. Overrides
+    /// the expiry of the [`Identity`](switchboard_core::Identity). Has no effect on a connection that
+    /// is closing.
     ///
     /// # Errors
     ///
@@ -219,9 +221,9 @@ impl Hub {
         ids.chunks(EXTENDED).map(extend).sum()
     }
 
-    /// Sets what the members of rooms are told of the user of a connection; `None`: nothing. They are told
-    /// with the next change of presence, within `presence.interval`. It lasts as long as the user has a
-    /// connection.
+    /// Sets the presence info of a connection's user; `None` removes it. Members of the user's rooms
+    /// receive it with the next change of presence, within `presence.interval`. It lasts as long as the
+    /// user has a connection.
     ///
     /// # Errors
     ///
@@ -235,19 +237,20 @@ impl Hub {
             .with(|locked, now| locked.switchboard.set_presence(now, id, info))
     }
 
-    /// Sets what the members of rooms are told of a user. Returns whether the user has a connection.
+    /// Sets the presence info of a user. Returns whether the user has a connection.
     pub fn set_user_presence(&self, user: &str, info: Option<PresenceInfo>) -> bool {
         self.shared()
             .with(|locked, now| locked.switchboard.set_user_presence(now, user, info))
     }
 
-    /// Returns what the members of rooms are told of a user who has a connection on this node.
+    /// Returns the presence info of a user who has a connection on this node.
     pub fn presence_info(&self, user: &str) -> Option<PresenceInfo> {
         self.shared()
             .read(|switchboard| switchboard.presence_info(user).cloned())
     }
 
-    /// Returns what the members of a room are told of a user there, who may be on another node of a cluster.
+    /// Returns the presence info of a user as the members of a room see it. The user may be on another
+    /// node of a cluster.
     pub fn presence_info_in(&self, room: &str, user: &str) -> Option<PresenceInfo> {
         self.shared()
             .read(|switchboard| switchboard.presence_info_in(room, user).cloned())
@@ -270,8 +273,8 @@ impl Hub {
 
     /// Returns the user's connections, oldest first.
     ///
-    /// Looks at some thousand at a time, between which other calls get their turn. A connection that
-    /// comes or goes meanwhile may be missing or not.
+    /// Visits a few thousand at a time and releases the node's lock in between. A connection that joins
+    /// or leaves during the call may or may not be included.
     pub fn connections_of(&self, user: &str) -> Vec<ConnectionId> {
         let (mut ids, mut next) = (Vec::new(), Some(0));
         while let Some(after) = next {

@@ -36,7 +36,7 @@ use crate::sync::{Arc, Weak};
 /// # impl Application for Chat {}
 /// let hub = Hub::new(Config::default(), Chat)?;
 ///
-/// // From any thread; nobody is there yet.
+/// // From any thread; the room has no members yet.
 /// let receipt = hub.broadcast("news", r#"{"headline":"It works"}"#)?;
 /// assert_eq!((receipt.accepted, receipt.closed), (0, 0));
 /// assert_eq!(hub.disconnect_user("ann", CloseReason::Kicked), 0);
@@ -135,8 +135,8 @@ impl Hub {
     }
 }
 
-/// A handle to one node that does not keep its connections open: for what the node itself owns, such as
-/// its application. With a [`Hub`] there, the last handle would never be dropped.
+/// A handle to one node that does not keep its connections open, for values that the node itself owns,
+/// such as its application. If the application held a [`Hub`], the last handle would never be dropped.
 ///
 /// Returned by [`Hub::downgrade`], and passed to the function of [`Hub::new_with`].
 #[derive(Clone)]
@@ -200,7 +200,7 @@ impl Connection {
         &self.user
     }
 
-    /// Returns the value of this type that [`Admission::with`] has given the connection.
+    /// Returns the value of this type that [`Admission::with`] attached to the connection.
     pub fn get<T: Any>(&self) -> Option<&T> {
         self.data.get()
     }

@@ -1,4 +1,4 @@
-//! What hooks are told about a message and an entry into a room.
+//! The arguments of hooks about messages and about entries into rooms.
 
 use std::fmt;
 
@@ -16,8 +16,8 @@ pub enum Entry {
     Subscribe,
 }
 
-/// What becomes of a message of a client. In raw mode nothing does, because nobody but the application
-/// gets it.
+/// What happens to a message of a client. Without effect in raw mode, where only the application
+/// receives messages.
 #[non_exhaustive]
 #[derive(Clone, Debug, Default)]
 pub enum Delivery {
@@ -26,7 +26,7 @@ pub enum Delivery {
     Deliver,
     /// They get this content in its place. The key, if there is one, stays.
     Replace(Json),
-    /// Nobody gets it, and it takes no number. Its sender gets an `ack` without a `seq`.
+    /// It is not delivered and takes no number. Its sender receives an `ack` without a `seq`.
     Handled,
 }
 

@@ -130,11 +130,12 @@ impl Hub {
         found
     }
 
-    /// Returns what the flight recorder remembers: what was said to the node, and why connections ended
-    /// ([`Config::recorder`]). `None` if it is off.
+    /// Returns the contents of the flight recorder: the inputs of the node, and the reasons why
+    /// connections ended. `None` if [`Config::recorder`] is off.
     ///
-    /// It is text, for a file: docs/operations.md says how to read and replay it. It has names of users and
-    /// rooms and addresses, but no content of messages and no token.
+    /// The result is text to be written to a file; docs/operations.md describes how to read and replay
+    /// it. It contains addresses and names of users and rooms, but no contents of messages and no
+    /// tokens.
     ///
     /// # Example
     ///

@@ -15,8 +15,8 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`BroadcastError::Content`] if `content` is not JSON that clients can read, [`BroadcastError::Send`]
-    /// if the message was refused. Nobody has received it then.
+    /// [`BroadcastError::Content`] if `content` is not JSON that clients can read,
+    /// [`BroadcastError::Send`] if the message was refused and not sent to any member.
     pub fn broadcast(&self, room: &str, content: &str) -> Result<Receipt, BroadcastError> {
         self.broadcast_from(room, content, None, Exclude::NOBODY)
     }
@@ -39,9 +39,9 @@ impl Hub {
             .map_err(BroadcastError::Send)
     }
 
-    /// Sends a message to its room, as a numbered `message` or as the value of its key. For what is not
-    /// to be [compressed](RoomMessage::uncompressed); else [`broadcast_from`](Self::broadcast_from) is
-    /// shorter.
+    /// Sends a message to its room, as a numbered `message` or as the value of its key. Needed for
+    /// options such as [`uncompressed`](RoomMessage::uncompressed); otherwise
+    /// [`broadcast_from`](Self::broadcast_from) is shorter.
     ///
     /// # Errors
     ///
@@ -56,13 +56,14 @@ impl Hub {
             .with(|locked, now| locked.broadcast(now, &message, exclude))
     }
 
-    /// Sends `content`, a JSON text, to the members of a room for which nothing waits there, as a
-    /// `message` without a number: for what is of no use later, such as who is typing. It is not kept.
+    /// Sends `content`, a JSON text, as a `message` without a number to the members of a room that have
+    /// no other messages queued there. For content that is soon obsolete, such as typing indicators. It
+    /// is not kept.
     ///
     /// # Errors
     ///
-    /// As for [`broadcast`](Self::broadcast), but it is never [`SendError::Busy`]: where too much waits,
-    /// the message is dropped.
+    /// As for [`broadcast`](Self::broadcast), but never [`SendError::Busy`]: if too much is queued, the
+    /// message is dropped.
     pub fn broadcast_volatile(&self, room: &str, content: &str) -> Result<Receipt, BroadcastError> {
         self.broadcast_volatile_from(room, content, None, Exclude::NOBODY)
     }
@@ -145,8 +146,8 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// [`SendError::Busy`] if too much is queued on the node, [`SendError::TooLarge`] if the frame is larger
-    /// than a connection's queue can ever be. Nobody has received it then.
+    /// [`SendError::Busy`] if too much is queued on the node, [`SendError::TooLarge`] if the frame is
+    /// larger than a connection's queue can ever be. In both cases it is not sent to any member.
     pub fn broadcast_raw(
         &self,
         room: &str,
@@ -159,9 +160,9 @@ impl Hub {
 
     /// Sends a frame to all connections, unchanged.
     ///
-    /// Queues it for some thousand at a time, between which other calls get their turn: what another
-    /// thread sends meanwhile may come before or after it. A connection that comes or goes meanwhile
-    /// gets it or not; the receipt counts who did.
+    /// Queues it for a few thousand connections at a time and releases the node's lock in between, so
+    /// frames that another thread sends during the call may come before or after it. A connection that
+    /// begins or ends during the call may or may not get it; the receipt counts those that did.
     ///
     /// # Errors
     ///
@@ -180,9 +181,9 @@ impl Hub {
         }
     }
 
-    /// Returns a frame with a compressed form, for those who can inflate it: if somebody can, if it has
-    /// at least the [configured](switchboard_core::Compression::from_bytes) bytes, and if that form is
-    /// smaller. Call it once for a frame that goes to many.
+    /// Adds a compressed form to a frame if some connection can inflate it, if the frame has at least
+    /// the [configured](switchboard_core::Compression::from_bytes) size, and if that form is smaller.
+    /// Call it once for a frame that is sent to many connections.
     pub fn compress(&self, frame: Frame) -> Frame {
         self.shared().deflate_frame(frame)
     }
@@ -216,9 +217,9 @@ impl Hub {
 
     /// Sends a frame to all connections of a user, unchanged.
     ///
-    /// Queues it for some thousand at a time, between which other calls get their turn: what another
-    /// thread sends meanwhile may come before or after it. A connection that comes meanwhile does not get
-    /// it; one that goes is not counted.
+    /// Queues it for a few thousand connections at a time and releases the node's lock in between, so
+    /// frames that another thread sends during the call may come before or after it. A connection that
+    /// begins during the call does not get it; one that ends is not counted.
     ///
     /// # Errors
     ///
