@@ -7,7 +7,7 @@ use crate::{ApplicationCode, CloseReason, Refused};
 
 /// A refusal by the application.
 ///
-/// It is told according to what was refused:
+/// How it is sent depends on what was refused:
 ///
 /// | what | how |
 /// |---|---|
@@ -24,7 +24,7 @@ pub enum Denied {
     /// The method of a call does not exist. For other things, like [`Forbidden`](Self::Forbidden).
     UnknownMethod,
     /// The application has failed, for example because it could not reach its database. A request is
-    /// answered `internal`, otherwise the client is told that with the close code 1011.
+    /// answered with `internal`; otherwise the close code is 1011.
     Failed,
     /// A reason of the application's own. Made by [`because`](Self::because).
     Because(Reason),
@@ -49,11 +49,12 @@ struct Words {
 }
 
 impl Denied {
-    /// A refusal with a code of the application's own, such as `no_such_item`, and a text for people:
-    /// the fields `code` and `message` of an `error`. The code should not be one of [`ErrorCode`].
+    /// Creates a refusal with a code defined by the application, such as `no_such_item`, and a text for
+    /// people: the fields `code` and `message` of an `error`. The code should not be one of
+    /// [`ErrorCode`].
     ///
-    /// Where a refusal is told by a Close frame or by HTTP, this is like [`Forbidden`](Self::Forbidden)
-    /// unless it has a [close code](Self::closing_with).
+    /// If it is sent as a Close frame or by HTTP, it is like [`Forbidden`](Self::Forbidden), unless it
+    /// has a [close code](Self::closing_with).
     ///
     /// # Example
     ///
@@ -73,8 +74,8 @@ impl Denied {
         })))
     }
 
-    /// Sets the code of the Close frame where the refusal is told by one. Its reason is the text, cut
-    /// to 123 bytes. An HTTP refusal is 403.
+    /// Sets the code for refusals that are sent as a Close frame. The reason is the text, cut to 123
+    /// bytes. An HTTP refusal is 403.
     #[must_use]
     pub fn closing_with(self, close: ApplicationCode) -> Self {
         let (code, text) = self.words();

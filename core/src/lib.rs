@@ -20,7 +20,7 @@
 //! - A **[`Switchboard`]** is one node: admission, users, rooms, queues, liveness, limits, presence and
 //!   drain. Its page has a complete run loop.
 //! - A **[`Session`](session::Session)** is one connection: it reads the handshake and the frames,
-//!   orders the application's hooks, and bounds what waits for a busy one. Its page has a run loop,
+//!   orders the application's hooks, and bounds the backlog behind a busy one. Its page has a run loop,
 //!   too.
 //! - An **[`Action`]** is what a driver has to do; a **[`Notice`]** is one that concerns people, such as
 //!   a log or the application.
@@ -35,13 +35,13 @@
 //! - [`Handshake`] and [`Decoder`] turn the bytes of one connection into a request and then into
 //!   messages, in bounded steps and in any split.
 //! - [`protocol`] parses and encodes the JSON messages, [`response`] the HTTP responses.
-//! - [`operations`] makes pages of the statistics: health checks, metrics.
+//! - [`operations`] turns the statistics into health checks and metrics.
 //! - [`client`] makes the decisions of a client, such as when to reconnect.
 //!
 //! # Features
 //!
-//! - `server`, on by default: everything but [`client`] and what it shares with a server. A program that is only a
-//!   client does without it.
+//! - `server`, on by default: everything except [`client`] and the parts that it shares with a server.
+//!   A program that is only a client does not need it.
 //!
 //! This crate has no socket, clock, thread, task, global or source of randomness, and no `unsafe`.
 

@@ -1,4 +1,4 @@
-//! [`PresenceInfo`]: what members of a room are told of a user beside the name.
+//! [`PresenceInfo`]: information about a user that members of a room receive along with the name.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::Denied;
 use crate::protocol::{BadContent, Json};
 
-/// What the members of a room are told of a user beside the name, such as a colour or a status: JSON of
-/// at most [`MAX_BYTES`](Self::MAX_BYTES) bytes.
+/// Information about a user that members of a room receive along with the name, such as a colour or a
+/// status: JSON of at most [`MAX_BYTES`](Self::MAX_BYTES) bytes.
 ///
 /// # Example
 ///
@@ -69,7 +69,7 @@ impl PresenceInfo {
     }
 }
 
-/// Why a value cannot be told of a user.
+/// Why a value cannot be the presence info of a user.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadPresenceInfo {
@@ -97,7 +97,7 @@ impl fmt::Display for BadPresenceInfo {
 
 impl std::error::Error for BadPresenceInfo {}
 
-/// The application has failed to say something that members can be told.
+/// The application has supplied invalid presence info.
 impl From<BadPresenceInfo> for Denied {
     fn from(_: BadPresenceInfo) -> Self {
         Self::Failed

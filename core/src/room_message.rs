@@ -64,12 +64,13 @@ impl<'a> RoomMessage<'a> {
         }
     }
 
-    /// Names it, so that it can be sent again where it is not known whether it was published: then with `again`,
-    /// the number that the room had come to when it was first sent. The room's history tells whether it has it
-    /// ([`Receipt::duplicate`](crate::Receipt::duplicate)) or lacks it; where the history does not reach back
-    /// so far, or the room has none, the message is refused
-    /// ([`SendError::Unrecoverable`](crate::SendError::Unrecoverable)). In a room that nodes share, what this node
-    /// does not have may be on its way to it, so it is refused as well.
+    /// Sets an id, so that the message can be sent again if it is not known whether it was published.
+    /// It is then sent with `again`, the last number of the room when it was first sent. If the room's
+    /// history has the message, it is not published again
+    /// ([`Receipt::duplicate`](crate::Receipt::duplicate)). If the history does not reach back that
+    /// far, or if the room has none, the message is refused
+    /// ([`SendError::Unrecoverable`](crate::SendError::Unrecoverable)). In a room that nodes share, it
+    /// is also refused if this node does not have it, because it may be on its way.
     ///
     /// Two messages to a room may not have the same id while its history has the first one.
     #[must_use]
@@ -80,8 +81,8 @@ impl<'a> RoomMessage<'a> {
         }
     }
 
-    /// Keeps it from being compressed, because it has both a secret and what somebody else chose: its
-    /// length would tell about the secret (RFC 7692, section 8).
+    /// Disables compression, for a message that contains both a secret and data that somebody else
+    /// chose: its length could reveal the secret (RFC 7692, section 8).
     #[must_use]
     pub fn uncompressed(self) -> Self {
         Self {
@@ -142,7 +143,7 @@ impl<'a> RoomMessage<'a> {
         self.twin.as_ref()
     }
 
-    /// Returns what was compressed.
+    /// Returns the compressed form.
     pub fn into_twin(self) -> Option<Twin> {
         self.twin
     }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Why an admitted connection ended (docs/behaviour.md, section 5).
 ///
-/// The code tells a client whether to reconnect; the text is the reason of the Close frame, and the
-/// key in the log and the statistics.
+/// The code tells a client whether to reconnect; the text is the reason in the Close frame, and the key
+/// in the log and the statistics.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,7 +45,7 @@ pub enum CloseReason {
     AlreadyConnected,
     /// 4100: too many connections, connects or rooms of one address.
     IpLimit,
-    /// 4101: the client does not take what is sent to it.
+    /// 4101: the client does not read what is sent to it.
     SlowConsumer,
     /// 4102: too many messages over the rate limit.
     RateLimited,
@@ -179,16 +179,16 @@ impl CloseReason {
         }
     }
 
-    /// Returns whether the client's side ended the connection, so that its user may soon be back
-    /// and gets the grace period of presence.
+    /// Returns whether the client's side ended the connection, so that its user may reconnect soon and
+    /// gets the grace period of presence.
     pub const fn is_peer_initiated(self) -> bool {
         matches!(self, Self::ClientClosed | Self::Eof | Self::Reset)
     }
 
-    /// Returns whether the client is expected back without having left or been put out, so that the seats of
-    /// its user are held where a rule says so ([`RoomRule::hold_seat`](crate::RoomRule::hold_seat)): the
-    /// ends of the client's side, and those after which clients reconnect at once or a newer connection goes
-    /// on.
+    /// Returns whether the user's seats are held if a rule says so
+    /// ([`RoomRule::hold_seat`](crate::RoomRule::hold_seat)), because the client is expected to
+    /// reconnect: after ends by the client's side, ends after which clients reconnect at once, and
+    /// replacement by a newer connection.
     pub const fn holds_seats(self) -> bool {
         self.is_peer_initiated()
             || matches!(

@@ -5,12 +5,13 @@ use std::borrow::Cow;
 use crate::cluster::{Body, Channel, Push};
 use crate::{Config, RoomMessage};
 
-/// Returns the message to a room that arrived through a channel, if it is to be compressed for those here
-/// who can inflate it. What comes of that goes with the payload to
-/// [`Clustered::pushed`](super::Clustered::pushed).
+/// Returns the message to a room that arrived through a channel, if it is to be compressed for
+/// connections on this node. The result of the compression is passed to
+/// [`Clustered::pushed`](super::Clustered::pushed) together with the payload.
 ///
-/// `node` is this node's [name](super::Clustered::node): of what it has published itself in a room without a
-/// common order, its members have been told. Costs time linear in the payload, where compression is on.
+/// `node` is this node's [name](super::Clustered::node): its own messages to rooms with local order are
+/// skipped, because its members have already received them. With compression enabled, this takes time
+/// linear in the payload.
 pub fn arriving<'a>(
     config: &Config,
     node: &str,
@@ -20,7 +21,7 @@ pub fn arriving<'a>(
     let Channel::Room(room) = channel else {
         return None;
     };
-    // Parsing is not worth while for what is short as a whole.
+    // Short payloads are not worth parsing.
     if !config.compresses_to_members(room, payload.len()) {
         return None;
     }

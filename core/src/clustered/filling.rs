@@ -1,4 +1,5 @@
-//! Rooms whose messages are read from the broker's log before anybody here comes in, or goes on there.
+//! Rooms whose messages are read from the broker's log before their members on this node enter or
+//! continue.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use crate::Position;
 use crate::cluster::{Output, RecallTicket};
 
-/// A room that is about to be opened, or to go on.
+/// A room that is about to be opened or continued.
 #[derive(Debug)]
 pub(super) struct Filling {
     ticket: RecallTicket,
@@ -14,7 +15,7 @@ pub(super) struct Filling {
     after: u64,
     /// Where its members begin.
     pub(super) at: Position,
-    /// What the cluster has said of it since.
+    /// Outputs of the cluster about it since then.
     pub(super) later: VecDeque<Output>,
 }
 
@@ -45,7 +46,7 @@ impl Fillings {
         }
     }
 
-    /// Returns whether a room waits for what was asked for under this ticket.
+    /// Returns whether a room waits for the request with this ticket.
     pub(super) fn waits_for(&self, room: &str, ticket: RecallTicket) -> bool {
         self.0.get(room).is_some_and(|it| it.ticket == ticket)
     }

@@ -1,5 +1,4 @@
-//! A node of a cluster: the switchboard and the machine of the cluster, each of which is told what the
-//! other one wants.
+//! A node of a cluster: passes requests between the switchboard and the state machine of the cluster.
 //!
 //! ```text
 //!              requests                  commands
@@ -8,9 +7,9 @@
 //!              outputs                   answers, pushes
 //! ```
 //!
-//! Both are under one lock, and so is this. Like them it is sans-IO: the driver calls
-//! [`exchange`](Clustered::exchange) after whatever it did with the switchboard, obeys
-//! [`poll_order`](Clustered::poll_order), and tells what came of that.
+//! All three are under one lock. Like the other two it is sans-IO: the driver calls
+//! [`exchange`](Clustered::exchange) after each use of the switchboard, carries out the orders of
+//! [`poll_order`](Clustered::poll_order), and reports their results.
 
 mod arriving;
 mod filling;
@@ -30,7 +29,7 @@ use crate::cluster::{
 use crate::switchboard::word_of;
 use crate::{Config, Receipt, SendError, Switchboard, Time, Twin};
 
-/// How often the figures of the heartbeats are taken anew.
+/// How often the figures of heartbeats are refreshed.
 const FIGURES: Duration = Duration::from_millis(500);
 
 /// What joins a switchboard and its cluster.
@@ -46,7 +45,7 @@ pub struct Clustered {
     seats: BTreeMap<SeatTicket, u64>,
     fillings: Fillings,
     recalls: BTreeMap<RecallTicket, Vec<Arc<str>>>,
-    /// What is read for those who come back to a room, and the switchboard's numbers for that.
+    /// Pending reads of missed messages: the room, and the switchboard's numbers of the requests.
     reads: BTreeMap<RecallTicket, (Arc<str>, Vec<u64>)>,
     /// What came of the last message that was asked for by its number.
     outcome: Option<(u64, Result<Receipt, SendError>)>,
@@ -124,8 +123,8 @@ impl Clustered {
         self.exchange(now, board);
     }
 
-    /// A payload arrived through a channel. `twin` is what was compressed of the message that [`arriving()`]
-    /// finds in it.
+    /// Handles a payload that arrived through a channel. `twin` is the compressed form of the message
+    /// that [`arriving()`] found in it.
     pub fn pushed(
         &mut self,
         now: Time,
@@ -137,7 +136,7 @@ impl Clustered {
         self.exchange(now, board);
     }
 
-    /// Does what is due.
+    /// Handles all due deadlines.
     pub fn tick(&mut self, now: Time, board: &mut Switchboard) {
         if self.figures_at <= now {
             self.figures_at = now + FIGURES;
@@ -157,8 +156,8 @@ impl Clustered {
         self.cluster.next_deadline()
     }
 
-    /// The node is about to end, and its connections have ended: says goodbye to the others.
-    /// [`ClusterNotice::Retired`] tells when that is done.
+    /// Retires the node from the cluster. To be called when its connections have ended.
+    /// [`ClusterNotice::Retired`] reports completion.
     pub fn retire(&mut self, now: Time, board: &mut Switchboard) {
         self.exchange(now, board);
         self.cluster.retire(now);

@@ -164,7 +164,7 @@ impl Clustered {
         if board.keeps_values(room) {
             return self.position_by_key(now, board, room, (at, alone));
         }
-        // It goes on from elsewhere before what was missing has been read.
+        // The room continues at another position before the missing messages have been read.
         self.open(now, board, room, &[]);
         let missing = if alone {
             None
@@ -182,7 +182,8 @@ impl Clustered {
         }
     }
 
-    /// Where a room that keeps the latest value of each key is: the values are read anew.
+    /// Handles the position of a room that keeps the latest value of each key: its values are read
+    /// again.
     fn position_by_key(
         &mut self,
         now: Time,
@@ -233,7 +234,7 @@ impl Clustered {
         }
     }
 
-    /// Reads again if somebody has come meanwhile who misses more. Returns whether it does.
+    /// Reads again if a member that needs older messages has arrived since. Returns whether it does.
     fn reads_more(&mut self, now: Time, board: &Switchboard, room: &Arc<str>) -> bool {
         let Some((at, after)) = self.fillings.reads(room) else {
             return false;
@@ -249,7 +250,7 @@ impl Clustered {
         }
     }
 
-    /// Opens a room that was being filled, or lets it go on, then does what was put off.
+    /// Opens or continues a room that was being filled, then handles the deferred outputs.
     fn open(&mut self, now: Time, board: &mut Switchboard, room: &Arc<str>, entries: &[Entry]) {
         let Some(filling) = self.fillings.end(room) else {
             return;

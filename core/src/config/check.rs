@@ -131,7 +131,8 @@ impl Config {
         Ok(())
     }
 
-    /// A queue holds what a newcomer is told at once, or each would be closed as a slow consumer.
+    /// A queue must hold the first messages to a new connection, or each would be closed as a slow
+    /// consumer.
     fn check_queue(&self) -> Result<(), ConfigError> {
         let limits = &self.limits;
         if self.wire != Wire::Json {

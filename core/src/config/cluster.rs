@@ -30,8 +30,8 @@ pub struct Clustering {
     /// How often a node says that it lives (1 s).
     #[serde(with = "seconds")]
     pub beat: Duration,
-    /// How long the broker may be away until rooms go on alone, or refuse messages (2 s). Shorter than
-    /// `lease`.
+    /// How long the broker may be unavailable before rooms continue alone, or refuse messages (2 s).
+    /// Shorter than `lease`.
     #[serde(with = "seconds")]
     pub hold: Duration,
     /// How long the broker may take to answer (1 s). Shorter than `hold`.
@@ -44,7 +44,7 @@ pub struct Clustering {
     pub outbox_messages: usize,
     /// Their bytes (16 MiB).
     pub outbox_bytes: usize,
-    /// Whether clients are told that the broker is away, and that it is back (yes).
+    /// Whether clients are notified when the broker becomes unavailable and available (yes).
     pub tell_clients: bool,
     /// Whether a node without its broker says that it is not ready (no).
     pub ready_needs_broker: bool,

@@ -12,13 +12,13 @@ use super::error::ConfigError;
 
 /// Compression of messages: permessage-deflate (RFC 7692), for clients that offer it.
 ///
-/// Each message is compressed by itself (no context takeover in either direction), so that a
-/// connection holds no memory between two messages. A client can decline by `deflate=off` in the
-/// query: a browser offers the extension always, whatever its page wants.
+/// Each message is compressed independently (no context takeover in either direction), so that a
+/// connection holds no memory between two messages. Because browsers always offer the extension, a page
+/// can decline it with `deflate=off` in the query.
 ///
-/// The length of a compressed message tells about its content. Where a message has both a secret and
-/// what somebody else chose, compressing it may give the secret away (RFC 7692, section 8): send such
-/// messages [without](crate::RoomRule::compress).
+/// The length of a compressed message reveals something about its content. If a message contains both a
+/// secret and data that somebody else chose, compression may leak the secret (RFC 7692, section 8);
+/// [disable](crate::RoomRule::compress) it for such messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Compression {
@@ -26,13 +26,13 @@ pub struct Compression {
     pub level: u8,
     /// Bytes of content from which on a message to a room is compressed (512). Shorter ones gain little.
     pub from_bytes: usize,
-    /// Rooms at a time whose messages below [`from_bytes`](Self::from_bytes) are compressed one after another,
-    /// at most 1 024 (0): those in which most is sent. Each takes some 200 KiB.
+    /// The number of rooms whose messages below [`from_bytes`](Self::from_bytes) are compressed one
+    /// after another, at most 1 024 (0). The busiest rooms are chosen. Each takes about 200 KiB.
     ///
-    /// What was said before comes again in the messages of a room, so that also short ones become smaller.
-    /// It is for clients that offer to keep what they have inflated (context takeover by the server), and
-    /// for one room of each at a time. The messages of a room mix what many have written, so their length
-    /// may tell about the messages before them.
+    /// Because the messages of a room resemble each other, this makes even short ones smaller. It
+    /// applies to clients that offer to keep their inflation window (context takeover by the server),
+    /// and to one room of a client at a time. The length of a message may reveal something about
+    /// earlier messages of other authors.
     pub room_contexts: usize,
 }
 
@@ -66,11 +66,11 @@ impl Compression {
 }
 
 impl Config {
-    /// Returns whether a message to a room of this name with so many bytes of content is compressed
-    /// when it is published, for those who can inflate it.
+    /// Returns whether a message to a room of this name with `bytes` of content is compressed when it
+    /// is published.
     ///
-    /// Those of rooms that have one order over the nodes of a cluster are not: they are
-    /// [when they arrive](crate::clustered::arriving()) from the broker.
+    /// Messages of rooms with a total order in a cluster are compressed [when they
+    /// arrive](crate::clustered::arriving()) from the broker instead.
     pub fn compresses(&self, room: &str, bytes: usize) -> bool {
         self.compresses_to_members(room, bytes) && {
             let room = self.room(room);

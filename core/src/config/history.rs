@@ -1,4 +1,4 @@
-//! What rooms keep for those who come back.
+//! The history that rooms keep for clients that reconnect.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::seconds;
 use crate::JoinFrom;
 
-/// What rooms keep of their messages for clients that come back (docs/protocol.md, section 5), and
-/// what all rooms together may keep.
+/// The history of rooms, from which clients that reconnect recover (docs/protocol.md, section 5), and
+/// its limits over all rooms.
 ///
-/// A room keeps the last of its numbered messages, as many as all bounds allow. The fields that
-/// concern one room can be overridden per room ([`RoomRule::history`](super::RoomRule::history)).
+/// A room keeps its most recent numbered messages, as many as all limits allow. The fields that concern
+/// one room can be overridden per room ([`RoomRule::history`](super::RoomRule::history)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct History {
@@ -26,7 +26,7 @@ pub struct History {
     /// last message, whichever is later (10 min). At least `age`.
     #[serde(with = "seconds")]
     pub linger: Duration,
-    /// The latest messages that whoever enters a room without naming a position gets (0). At most
+    /// The number of latest messages for a client that enters a room without a position (0). At most
     /// `messages`.
     pub on_join: usize,
     /// The latest messages that a client may ask for instead of `on_join` (0). At most `messages`.
@@ -80,8 +80,8 @@ pub struct RoomHistory {
     /// How long a room without members is kept.
     #[serde(with = "seconds::optional", skip_serializing_if = "Option::is_none")]
     pub linger: Option<Duration>,
-    /// The latest messages that whoever enters without naming a position gets. What [`History`] says
-    /// holds up to `messages`.
+    /// The number of latest messages for a client that enters without a position. By default that of
+    /// [`History`], but at most `messages`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_join: Option<usize>,
     /// The latest messages that a client may ask for. What [`History`] says holds up to `messages`.

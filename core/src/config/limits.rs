@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Limits {
     /// Admitted connections (10 000).
     pub connections: usize,
-    /// Connections that are not admitted yet, or that are refused and not gone yet (1 000). The
-    /// same number of further connections can be told that there is no seat, and the same number
-    /// can wait for a page or read it.
+    /// Connections that are not admitted yet, or that are refused and not closed yet (1 000). The same
+    /// number of further connections can be told that there is no seat, and the same number can wait
+    /// for a page or read it.
     ///
     /// Once half of these seats are taken, one address may hold at most a tenth of them, but at
     /// least 20, including its pages and refusals; further connections of that address are dropped.
@@ -36,16 +36,18 @@ pub struct Limits {
     /// take the same amount again; beyond it, connections whose hooks are busy are not read.
     pub unfinished_bytes: usize,
     /// Bytes that a member may lag behind in a room, and bytes of a connection's own frames: answers,
-    /// notices, direct messages (1 MiB). Twice as many where nobody has had a turn to write them. With the JSON
-    /// protocol at least what a newcomer is told: 400 and four times `name_bytes`, with event streams 650 in
-    /// place of 400.
+    /// notices, direct messages (1 MiB). Doubled while the writers have not served the connection yet.
+    /// With the JSON protocol it must hold the first messages to a new connection: at least 400 plus
+    /// four times `name_bytes`, with event streams 650 instead of 400.
     pub queue_bytes: usize,
-    /// Messages that a member may lag behind in a room, and messages among a connection's own frames
-    /// (1 024). Twice as many where nobody has had a turn to write them. With the JSON protocol at least 2.
+    /// Messages that a member may lag behind in a room, and messages among a connection's own frames (1
+    /// 024). Doubled while the writers have not served the connection yet. With the JSON protocol at
+    /// least 2.
     pub queue_messages: usize,
-    /// Unsent bytes of one connection that the kernel holds beside that (64 KiB), so that a slow
-    /// reader shows as such, gets recent messages, and its pings are not stuck behind others. Bytes in
-    /// flight do not count. Applies on Linux to TCP streams that the hub itself reads and writes.
+    /// Unsent bytes of one connection in the kernel, in addition to its queue (64 KiB). With a small
+    /// limit, slow readers are detected early and receive recent messages, and pings do not wait behind
+    /// much data. Bytes in flight do not count. Applies on Linux to TCP streams that the hub itself
+    /// reads and writes.
     pub unsent_bytes: usize,
     /// Bytes of memory of all frames that wait; one that waits for many connections counts once
     /// (256 MiB). Above it, connections whose sockets do not take bytes are closed (4101), those that

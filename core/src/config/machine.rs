@@ -1,4 +1,4 @@
-//! What the machine of a cluster is told of a node's configuration.
+//! The part of a node's configuration that the state machine of the cluster needs.
 
 use std::time::Duration;
 
@@ -84,7 +84,7 @@ impl Config {
 }
 
 impl RoomSettings {
-    /// Returns what the machine is told of a room.
+    /// Returns the settings of a room that the state machine needs.
     pub(crate) fn terms(&self) -> RoomTerms {
         RoomTerms {
             order: self.order,

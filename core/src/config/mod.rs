@@ -94,7 +94,7 @@ pub struct Config {
     pub users: UserPolicy,
     /// What happens to a member that does not keep up.
     pub slow: SlowPolicy,
-    /// What rooms keep for clients that come back (nothing).
+    /// The history that rooms keep for clients that reconnect (none).
     pub history: History,
     /// Rules for some rooms; the first one that matches a room's name applies.
     pub room_rules: Vec<RoomRule>,
@@ -102,7 +102,7 @@ pub struct Config {
     pub rooms: Rooms,
     /// Whether a client may send direct messages to a user.
     pub direct: Direct,
-    /// How a client is told that it is refused.
+    /// How refusals are sent to clients.
     pub refusal: Refusal,
     /// The protocol on the wire.
     pub wire: Wire,
@@ -125,6 +125,6 @@ pub struct Config {
     /// `POST /sse/{session}` takes the messages of the client of a stream (docs/protocol.md, section 6).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sse: Option<String>,
-    /// What the node remembers for those who ask later why it did something (nothing).
+    /// The flight recorder, which records the inputs and decisions of the node (off).
     pub recorder: FlightRecorder,
 }

@@ -1,4 +1,4 @@
-//! Presence: what members of rooms are told of the users there.
+//! Presence: the notifications to members of rooms about the users there.
 
 use std::fmt;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub struct Presence {
     pub interval: Duration,
     /// The largest number of users that one message names (50).
     pub full: usize,
-    /// Whether members are told what the application says of users beside their names (yes).
+    /// Whether members receive the presence info of users, along with their names (yes).
     pub info: bool,
 }
 
@@ -57,7 +57,7 @@ pub struct RoomPresence {
     /// The largest number of users that one message names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full: Option<usize>,
-    /// Whether members are told what the application says of users.
+    /// Whether members receive the presence info of users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub info: Option<bool>,
 }

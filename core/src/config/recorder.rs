@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The flight recorder: what was said to the node and why connections ended, for a dump on demand
-/// (docs/operations.md).
+/// The flight recorder: records the inputs of the node and the reasons why connections ended, for a
+/// dump on demand (docs/operations.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FlightRecorder {

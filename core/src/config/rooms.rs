@@ -1,4 +1,4 @@
-//! Rooms: who may enter on their own, slow members, and rules for some rooms.
+//! Rooms: which ones clients may enter, slow members, and rules for some rooms.
 
 use std::time::Duration;
 
@@ -68,9 +68,9 @@ pub struct RoomRule {
     /// Seats over all nodes of a cluster, beside those of each node; `None` for no such limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members_total: Option<u32>,
-    /// How long the seat of a user stays taken whose last connection in the room was lost (docs/behaviour.md,
-    /// section 3); `None`: it is free at once. Nobody but the user gets it meanwhile. Presence has a grace
-    /// period of its own.
+    /// How long a seat is held for a user whose last connection in the room was lost
+    /// (docs/behaviour.md, section 3); `None` releases it at once. Presence has a separate grace
+    /// period.
     #[serde(
         default,
         with = "seconds::optional",
@@ -80,15 +80,15 @@ pub struct RoomRule {
     /// The slow policy; `None` for that of the node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<SlowPolicy>,
-    /// What is told of presence. In serialised form, `false` and `true` stand for rules that only say
-    /// whether there is presence.
+    /// The presence of the room. In serialised form, `false` and `true` stand for rules that only turn
+    /// presence off or on.
     #[serde(default, deserialize_with = "presence::room_or_flag")]
     pub presence: RoomPresence,
     /// Whether messages are compressed; `None` for the setting of the node. `true` has no effect where
     /// [`Config::compression`](crate::Config::compression) is off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compress: Option<bool>,
-    /// What is kept for clients that come back.
+    /// What the room keeps for clients that reconnect.
     #[serde(default)]
     pub history: RoomHistory,
     /// Which messages are kept.
@@ -126,15 +126,16 @@ pub enum Keep {
     /// The last ones, as `history` says.
     #[default]
     History,
-    /// The latest value of each key, until the key is removed (docs/protocol.md, section 5), on all nodes
-    /// of a cluster the same. A
-    /// member that is slow skips what was overwritten meanwhile. Of `history`, only `linger` applies.
+    /// Keeps the latest value of each key, until the key is removed (docs/protocol.md, section 5). In a
+    /// cluster all nodes have the same values. A slow member skips overwritten values. Of `history`,
+    /// only `linger` applies.
     ///
-    /// Messages without a key are for those who are there. They, and removals, make a member slow as
-    /// in other rooms; any policy but `disconnect` drops the oldest messages without a key.
+    /// Messages without a key are delivered to current members and not kept. They, and removals, make a
+    /// member slow as in other rooms; any policy but `disconnect` drops the oldest messages without a
+    /// key.
     Latest {
-        /// Keys that may have a value at a time. The value of one more is refused. As many removals
-        /// are kept for those who come back.
+        /// The number of keys that may have a value at a time. The value of a further key is refused.
+        /// The same number of removals is kept for clients that reconnect.
         keys: usize,
     },
 }
@@ -147,11 +148,12 @@ pub enum SlowPolicy {
     /// The member is closed (4101 `slow_consumer`).
     #[default]
     Disconnect,
-    /// It loses the oldest of the room's messages that it has not got.
+    /// It loses the oldest of the room's messages that it has not received.
     DropOldest,
-    /// It loses what is published until it has got what it lags behind.
+    /// It loses new messages until it has received those that are queued.
     DropNewest,
-    /// It reads on from where it is, at the speed of its socket, as long as the room's history has
-    /// what it needs; it loses only what has left the history, and is told so. Needs history.
+    /// It continues from its position at the speed of its socket, as long as the room's history has the
+    /// messages that it needs. It loses only messages that have left the history, which a `gap`
+    /// announces. Requires a history.
     CatchUp,
 }

@@ -22,8 +22,8 @@ pub struct Timeouts {
     /// From the first byte of a message to its last (30 s).
     #[serde(with = "seconds")]
     pub message: Duration,
-    /// How long bytes may wait without any of them being written (30 s). A page of which some is
-    /// written may take one more second for each KiB.
+    /// How long bytes may wait without any of them being written (30 s). A page that is being written
+    /// may take one more second for each KiB.
     #[serde(with = "seconds")]
     pub write_stall: Duration,
     /// From the decision to close to the end of the TCP connection (5 s). Also how long a client's

@@ -1,4 +1,4 @@
-//! The protocol on the wire, and how it tells a refusal.
+//! The protocol on the wire, and how refusals are sent.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ pub enum Wire {
     Raw,
 }
 
-/// How a client is told that it is refused, where there is a choice.
+/// How a refusal is sent to a client, where there is a choice.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]

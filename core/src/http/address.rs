@@ -48,8 +48,8 @@ impl IpKey {
     }
 }
 
-// The derived one hashes the kind and the length, too, which takes longer. The number of bytes tells the kinds
-// apart.
+// The derived implementation also hashes the kind and the length, which takes longer. The number of
+// bytes distinguishes the kinds.
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match self {

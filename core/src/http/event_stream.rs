@@ -1,8 +1,8 @@
-//! Server-sent events: what a client gets that can open no WebSocket (WHATWG HTML, section 9.2).
+//! Server-sent events, for clients that cannot open a WebSocket (WHATWG HTML, section 9.2).
 //!
-//! Everything else about such a connection is that of a WebSocket; only its frames are written as
-//! events. An event stream has no bytes in the other direction: its client posts its messages
-//! (docs/protocol.md, section 6).
+//! Such a connection is treated like a WebSocket, except that its frames are written as events. An
+//! event stream has no bytes in the other direction: its client posts its messages (docs/protocol.md,
+//! section 6).
 
 use std::fmt;
 use std::io::Write;
@@ -17,7 +17,7 @@ use crate::{Frame, Position};
 /// What a Close frame without a body means (RFC 6455, section 7.1.5).
 const NO_CODE: u16 = 1005;
 
-/// The end of the stream, as the client is told of it.
+/// The event that announces the end of the stream.
 #[derive(Serialize)]
 struct Close<'a> {
     code: u16,

@@ -82,11 +82,11 @@ impl Origins {
         headers.iter().map(owned).collect()
     }
 
-    /// Checks that every entry of a list is an origin, so that a typo does not refuse everybody.
+    /// Checks that every entry of a list is an origin, so that a typo does not refuse all clients.
     ///
     /// # Errors
     ///
-    /// The first entry that is no origin.
+    /// The first entry that is not an origin.
     pub fn check(&self) -> Result<(), String> {
         let Self::List(entries) = self else {
             return Ok(());

@@ -25,7 +25,7 @@ pub enum Refused {
     Unauthorized,
     /// The application refused.
     Forbidden,
-    /// The application refused, with a close code of its own.
+    /// The application refused, with its own close code.
     Application(ApplicationCode),
     /// The user is connected already, and the policy keeps the older connection.
     AlreadyConnected,
@@ -74,8 +74,8 @@ impl Refused {
         })
     }
 
-    /// Returns the reason to close with where the application has completed the upgrade already, so that
-    /// nothing can be answered by HTTP status any more.
+    /// Returns the reason to close with if the application has already completed the upgrade, so that
+    /// an HTTP status can no longer be sent.
     pub const fn close_upgraded(self) -> CloseReason {
         match self.close() {
             Some(reason) => reason,

@@ -15,7 +15,7 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// Chooses a format by the header `Accept`. Whoever states no preference gets OpenMetrics.
+    /// Chooses a format by the header `Accept`. Without a preference it is OpenMetrics.
     pub(super) fn accepted(accept: Option<&str>) -> Self {
         let accept = accept.unwrap_or_default();
         let names = |kind: &str| {

@@ -33,13 +33,13 @@ pub fn livez(_: &Stats) -> PageResponse {
     PageResponse::text(200, "ok\n")
 }
 
-/// Whether new connections are to be sent here: 503 from the beginning of a drain on, and without the
-/// broker of the cluster if [`Clustering::ready_needs_broker`](crate::Clustering::ready_needs_broker);
-/// otherwise 200.
+/// Says whether a load balancer may send new connections to the node: 503 once a drain has begun, and
+/// with [`Clustering::ready_needs_broker`](crate::Clustering::ready_needs_broker) while the broker of
+/// the cluster is unavailable; otherwise 200.
 ///
-/// A full node is ready. It tells each client so, with a code that says what to do, which a load
-/// balancer without any node cannot; and an outage of what lies behind several nodes must not take all
-/// of them away at once.
+/// A full node is ready, because it can tell each client what to do by a close code, which a load
+/// balancer without a ready node cannot. An outage behind several nodes must not make all of them
+/// unready at once.
 pub fn readyz(stats: &Stats) -> PageResponse {
     if stats.draining {
         PageResponse::text(503, "draining\n")

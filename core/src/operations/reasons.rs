@@ -2,12 +2,13 @@
 
 use crate::{ApplicationCode, BadOrigin, BadRequest, CloseReason, Refused};
 
-/// Every reason that the statistics tell apart. One code stands for all codes of the application.
+/// Returns every reason that the statistics distinguish. One code stands for all codes of the
+/// application.
 pub(super) fn close_reasons() -> impl Iterator<Item = CloseReason> {
     std::iter::successors(Some(CloseReason::Replaced), |&reason| after(reason))
 }
 
-/// Every refusal that the statistics tell apart.
+/// Returns every refusal that the statistics distinguish.
 pub(super) fn refusals() -> impl Iterator<Item = Refused> {
     std::iter::successors(Some(Refused::Restart), |&refused| after_refusal(refused))
 }

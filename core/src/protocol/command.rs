@@ -95,8 +95,8 @@ pub enum Command<'a> {
 }
 
 impl Command<'_> {
-    /// Returns the command detached from the text it was read from, if it is one about which the
-    /// application is neither asked nor told.
+    /// Returns the command detached from the text it was read from, if it needs no hook of the
+    /// application.
     pub(crate) fn to_unasked(&self) -> Option<Command<'static>> {
         Some(match self {
             Self::Ping { id, timestamp } => Command::Ping {

@@ -1,4 +1,4 @@
-//! Positions in rooms, and from where on a member gets a room's messages.
+//! Positions in rooms, and where a member starts to receive a room's messages.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::protocol::{MAX_ECHO_BYTES, Since};
 
-/// A position in a room: a number in one of its lives.
+/// A position in a room: an epoch, and a number in it.
 ///
-/// As text it is `EPOCH.SEQ`, as in the URL of a client that comes back.
+/// As text it is `EPOCH.SEQ`, as in the URL of a client that reconnects.
 ///
 /// ```
 /// # use switchboard_core::Position;
@@ -82,8 +82,8 @@ impl From<Since<'_>> for Position {
     }
 }
 
-/// From where on a client wants the messages of a room that it enters. Rooms without history begin
-/// with what is published from then on.
+/// Where a client wants to start in a room that it enters. In rooms without history, it always receives
+/// only messages that are published after it enters.
 #[non_exhaustive]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum JoinFrom {
@@ -104,9 +104,9 @@ pub enum Reach {
     /// As far as it wants and the room allows.
     #[default]
     All,
-    /// Not at all: it gets what is published from now on. If it has missed anything, it is told that
-    /// this is not recovered.
+    /// Not at all: it receives messages that are published from now on. If it has missed any, it is
+    /// told that they are not recovered.
     Now,
-    /// To this number at most. Earlier ones are told as not meant for it.
+    /// To this number at most. Earlier ones are announced as not meant for it.
     From(u64),
 }

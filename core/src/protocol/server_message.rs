@@ -138,7 +138,7 @@ pub enum ServerMessage<'a> {
         key: Option<&'a str>,
         /// The content.
         content: Content<'a>,
-        /// The sending user; `None` if the application sent it and named nobody.
+        /// The sending user; `None` if the application sent it without a sender.
         #[serde(skip_serializing_if = "Option::is_none")]
         sender: Option<&'a str>,
         /// The number of the message in the room.
@@ -151,7 +151,7 @@ pub enum ServerMessage<'a> {
         channel: &'a str,
         /// The content.
         content: Content<'a>,
-        /// The sending user; `None` if the application sent it and named nobody.
+        /// The sending user; `None` if the application sent it without a sender.
         #[serde(skip_serializing_if = "Option::is_none")]
         sender: Option<&'a str>,
     },
@@ -177,7 +177,7 @@ pub enum ServerMessage<'a> {
     Direct {
         /// The content.
         content: Content<'a>,
-        /// The sending user; `None` if the application sent it and named nobody.
+        /// The sending user; `None` if the application sent it without a sender.
         #[serde(skip_serializing_if = "Option::is_none")]
         sender: Option<&'a str>,
     },
@@ -238,7 +238,7 @@ pub enum ServerMessage<'a> {
         count: u64,
         /// The names of the users, possibly cut to the first ones.
         users: &'a [&'a str],
-        /// What the application tells of these users, by name.
+        /// The presence info of these users, by name.
         #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
         info: &'a [(&'a str, Content<'a>)],
     },
@@ -255,7 +255,7 @@ pub enum ServerMessage<'a> {
         /// The users who left.
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         left: &'a [&'a str],
-        /// What the application tells of users who joined, and of others now; `null` for nothing any more.
+        /// The presence info of users who joined, and changed info of others; `null` if it was removed.
         #[serde(skip_serializing_if = "<[_]>::is_empty", serialize_with = "as_object")]
         info: &'a [(&'a str, Content<'a>)],
     },

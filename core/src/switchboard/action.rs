@@ -1,4 +1,4 @@
-//! What the driver has to do, and what the application and the log are told.
+//! Actions for the driver, and notices for the application and the log.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::{BadName, CloseReason, ConnectionId, Frame, Position, Refused};
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Everything is written: shut down the write side, and go on reading.
+    /// Everything is written: shut down the write side, and continue to read.
     ShutdownWrite(ConnectionId),
     /// The connection's read mode has changed; ask
     /// [`Switchboard::read_mode`](crate::Switchboard::read_mode).
@@ -72,9 +72,9 @@ pub enum Notice {
         /// The room.
         room: Arc<str>,
     },
-    /// The application granted a connection a room that it could not enter, because of a limit or
-    /// because it is in the room already. The client is told. A connection that cannot enter its
-    /// lobby is refused instead ([`Notice::Refused`]).
+    /// The application allowed a connection to enter a room, but a limit prevented it, or it was in the
+    /// room already. The client is notified. A connection that cannot enter its lobby is refused
+    /// instead ([`Notice::Refused`]).
     JoinFailed {
         /// The connection.
         id: ConnectionId,
@@ -122,8 +122,8 @@ pub enum Notice {
     },
     /// The drain has ended.
     Drained(DrainReport),
-    /// The broker of the cluster has been away for so long that rooms go on alone, or refuse messages, or
-    /// is back.
+    /// The broker of the cluster has been unavailable for so long that rooms continue alone or refuse
+    /// messages, or it is available again.
     Cluster {
         /// Whether it is back.
         up: bool,

@@ -23,8 +23,8 @@ pub enum JoinError {
     /// The client asked for a room that does not exist, half of the node's rooms do, and its
     /// address or network has created its share of them.
     NoMoreRoomsForAddress,
-    /// Every seat of the room is taken or held for somebody else (`limits.room_members`, or what a rule for
-    /// the room says).
+    /// Every seat of the room is taken or held for another user (`limits.room_members`, or the limit in
+    /// a rule for the room).
     RoomFull,
 }
 
@@ -61,11 +61,10 @@ pub enum SendError {
     NotOpen,
     /// The broker of the cluster is away, and the room's rule is to refuse then.
     Unavailable,
-    /// The writers have not caught up: more than `limits.queued_bytes` is held, and closing slow
-    /// connections would not help, or the room's log is at twice the limit of its members' lag, or
-    /// what waits for the connection, or one of the user, is at twice its limit.
-    /// Nothing was sent, and no number was used. Wait (with `Hub::ready`, where the driver has it) and
-    /// send again.
+    /// The writers have not caught up. More than `limits.queued_bytes` are held, and closing slow
+    /// connections would not help; or the room's log is at twice the limit of its members' lag; or the
+    /// queue of the connection, or of one of the user's, is at twice its limit. Nothing was sent, and
+    /// no number was used. Wait (with `Hub::ready`, if the driver has it) and send again.
     Busy,
     /// The message is larger than what may wait for a connection (`limits.queue_bytes`).
     TooLarge {

@@ -33,8 +33,8 @@ pub struct Receipt {
     /// The message's number in its room; `None` for unnumbered messages, and for rooms that have
     /// neither members nor a history.
     pub seq: Option<u64>,
-    /// Whether it was handed to the cluster. What became of it is not known yet then: it gets its
-    /// number from the broker, and is delivered when it comes back.
+    /// Whether it was passed to the cluster. Its outcome is then not known yet: the broker assigns its
+    /// number, and it is delivered when it comes back.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub forwarded: bool,
     /// Whether the room had it already, under this number: it was [sent again](crate::RoomMessage::with_id).

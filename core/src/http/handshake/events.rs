@@ -73,7 +73,7 @@ pub(super) fn check(
 
 /// Returns the length of the body, if the head says that there is one.
 fn body_length(headers: &Headers) -> Result<Option<u64>, BadRequest> {
-    // Whoever sends chunks need not know the length, and could send any number of them.
+    // With chunks the length is not known in advance and could be unbounded.
     if headers.all(Known::TransferEncoding).next().is_some() {
         return Err(BadRequest::LengthRequired);
     }

@@ -1,4 +1,4 @@
-//! What a client offers, and what is agreed on (RFC 7692, section 7.1).
+//! Negotiation of the extension permessage-deflate (RFC 7692, section 7.1).
 
 use std::fmt;
 
@@ -10,11 +10,12 @@ use crate::wire::deflate::CONTEXT_BITS;
 
 const NAME: &str = "permessage-deflate";
 
-/// The extension permessage-deflate as client and server have agreed on it.
+/// The extension permessage-deflate as negotiated by client and server.
 ///
-/// The client compresses each message by itself (`client_no_context_takeover`), with any window, because
-/// messages are inflated with the largest one. So does the server (`server_no_context_takeover`), unless
-/// it says otherwise and the client can keep what it has inflated.
+/// The client compresses each message independently (`client_no_context_takeover`), with any window,
+/// because messages are inflated with the largest one. The server does the same
+/// (`server_no_context_takeover`), unless it is configured otherwise and the client can keep its
+/// inflation window.
 ///
 /// `Display` writes the value of `Sec-WebSocket-Extensions` in the response.
 ///
@@ -35,16 +36,16 @@ pub struct PerMessageDeflate {
     /// The base-two logarithm of the window with which the client inflates, from 8 to 15, if it
     /// asked for one.
     pub server_max_window_bits: Option<u8>,
-    /// Whether the client keeps what it has inflated, so that a message may refer to those before it
+    /// Whether the client keeps its inflation window, so that a message may refer to earlier ones
     /// (context takeover by the server).
     pub server_context_takeover: bool,
 }
 
 impl PerMessageDeflate {
     /// Accepts the first acceptable offer in the values of the headers `Sec-WebSocket-Extensions` of a
-    /// request, in their order. Each message is compressed by itself.
+    /// request, in their order. Each message is compressed independently.
     ///
-    /// Returns `None` if there is none, or if a header is malformed: that is no reason to refuse a
+    /// Returns `None` if there is none, or if a header is malformed, which is no reason to refuse a
     /// client. An offer with an unknown, repeated or malformed parameter is not acceptable (RFC 7692,
     /// section 7.1).
     pub fn negotiate<'a>(headers: impl IntoIterator<Item = &'a str>) -> Option<Self> {
@@ -55,8 +56,8 @@ impl PerMessageDeflate {
         })
     }
 
-    /// Accepts the first acceptable offer, and that the client keeps what it has inflated if it can: in a
-    /// window that is large enough.
+    /// Accepts the first acceptable offer, with context takeover if the client offers it and its window
+    /// is large enough.
     fn accept<'a>(headers: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut agreed = None;
         for header in headers {
@@ -118,7 +119,7 @@ struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
     /// Parses an extension and its parameters (RFC 6455, section 9.1). Returns `None` if it is
-    /// malformed; the inner value is what is agreed on if it is an acceptable offer.
+    /// malformed; the inner value is the result of the negotiation if the offer is acceptable.
     #[allow(
         clippy::option_option,
         reason = "a malformed header differs from an offer that is not acceptable"

@@ -66,8 +66,7 @@ const HEAD: &[u8] = b"HEAD ";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Reading,
-    /// A request is complete whose sender goes on: with frames after an upgrade, or with the body of a
-    /// post.
+    /// A request is complete, and more bytes follow: frames after an upgrade, or the body of a post.
     HandingOver,
     /// Another request is complete; its body is ignored.
     Serving,

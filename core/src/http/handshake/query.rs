@@ -26,9 +26,9 @@ struct Place {
 }
 
 impl Query {
-    /// Parses a query as browsers write it (`application/x-www-form-urlencoded`): `+` is a space,
-    /// and invalid escapes are kept as they are. `token` is the name of the parameter that carries
-    /// the token, of which the first counts.
+    /// Parses a query as browsers write it (`application/x-www-form-urlencoded`): `+` is a space, and
+    /// invalid escapes are kept as they are. `token` is the name of the parameter with the token; the
+    /// first one counts.
     pub(super) fn parse(raw: &str, token: Option<&str>) -> Result<Self, BadRequest> {
         let mut query = Self::default();
         query.text.reserve(raw.len());

@@ -199,8 +199,8 @@ impl Request {
         self.parts.token.as_ref()
     }
 
-    /// Returns what is agreed on about compression: what this crate accepted of the client's offers, or
-    /// what was [stated](Self::with_deflate) of an upgrade by another library.
+    /// Returns the negotiated compression: the offer that this crate accepted, or what was
+    /// [stated](Self::with_deflate) for an upgrade by another library.
     pub fn deflate(&self) -> Option<PerMessageDeflate> {
         self.parts.deflate
     }

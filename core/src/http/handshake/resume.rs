@@ -1,4 +1,4 @@
-//! What the URL of a client says that comes back.
+//! The URL parameters of clients that reconnect.
 
 use super::headers::Known;
 use super::request::Request;
@@ -7,7 +7,7 @@ use crate::{BadRequest, JoinFrom, Position};
 /// The longest name of a session, in bytes.
 const LONGEST: usize = 64;
 
-/// What a client says in its URL to be recognised and to go on where it was.
+/// The URL parameters by which a client is recognised and continues from its position.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Resume {
     /// The session that its successive connections belong to.
