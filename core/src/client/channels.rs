@@ -22,7 +22,7 @@ pub(super) struct Channels {
     /// application.
     lobbies: BTreeMap<Box<str>, Place>,
     lobby_of_url: LobbyOfUrl,
-    /// Who is in the channels that the connection is in.
+    /// The presence of the channels that the connection is in.
     presence: BTreeMap<Box<str>, Presence>,
 }
 
@@ -42,7 +42,7 @@ pub(super) struct Channel {
     pub(super) entry: Entry,
     pub(super) active: bool,
     pub(super) place: Place,
-    /// How many of the latest messages to ask for, as long as no position is known.
+    /// How many of the latest messages to request while no position is known.
     last: Option<u64>,
 }
 
@@ -97,7 +97,7 @@ impl Channels {
         self.by_place.remove(&place)
     }
 
-    /// Returns who is in a channel, if the connection is in it and was told.
+    /// Returns the presence of a channel, if the connection is in it and has received its list.
     pub(super) fn presence(&self, name: &str) -> Option<&Presence> {
         self.presence.get(name)
     }
@@ -110,7 +110,7 @@ impl Channels {
         }
     }
 
-    /// Forgets who is in a channel that the connection has left, or enters anew.
+    /// Forgets the presence of a channel that the connection has left, or enters again.
     pub(super) fn forget_presence(&mut self, name: &str) {
         self.presence.remove(name);
     }

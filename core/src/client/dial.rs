@@ -12,7 +12,7 @@ pub enum TokenReason {
     Unauthorized,
     /// The last one has expired (4202).
     Expired,
-    /// The last one expires soon. The connection goes on with the new one.
+    /// The last one expires soon. The connection continues with the new one.
     Expiring,
 }
 

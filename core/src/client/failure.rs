@@ -11,8 +11,8 @@ use super::frame::ServerText;
 pub enum Failure {
     /// There is no connection, and the message was not to be queued.
     NotConnected,
-    /// The connection ended before the answer, and the server cannot tell whether it has the
-    /// message; the outcome is unknown.
+    /// The connection ended before the answer, and the server cannot determine whether it has the
+    /// message, so that the outcome is unknown.
     Unconfirmed,
     /// The server did not answer in time; the outcome is unknown.
     TimedOut,

@@ -192,7 +192,7 @@ impl ServerText {
         self.0.channel.as_deref()
     }
 
-    /// Returns the sending user; `None` if the application sent it and named nobody.
+    /// Returns the sending user; `None` if the application sent it without a sender.
     pub fn sender(&self) -> Option<&str> {
         self.0.sender.as_deref()
     }
@@ -277,7 +277,7 @@ impl ServerText {
         self.0.id
     }
 
-    /// Returns what is kept of the channel: `latest` for the last value of each key (`subscribed`).
+    /// Returns what the channel keeps: `latest` for the latest value of each key (`subscribed`).
     pub(super) fn keep(&self) -> Option<&str> {
         self.0.keep.as_deref()
     }

@@ -83,8 +83,8 @@ pub enum Input<'a> {
         bytes: usize,
         /// Whether the client receives its own message.
         echo: Option<bool>,
-        /// Whether the message has no number, never waits for a connection, and is dropped for
-        /// whoever is slow.
+        /// Whether the message has no number, never waits for a connection, and is dropped for slow
+        /// members.
         volatile: bool,
         /// What the content is the latest value of, in a channel that keeps these.
         key: Option<&'a str>,

@@ -37,7 +37,7 @@ pub(super) struct Request {
     /// sent later.
     turn: u64,
     sent: Time,
-    /// Whether its outcome was reported. Of a later answer only the number counts.
+    /// Whether its outcome was reported. Only the number of a later answer counts.
     pub(super) told: bool,
     /// Set if it was taken for the unread request among those before this turn. If it is answered
     /// after all, the unread one was another.

@@ -23,7 +23,7 @@ pub(super) struct Place {
     keyed: bool,
     /// Numbers of own messages above `seq`, from their acknowledgements.
     own: BTreeSet<u64>,
-    /// Entered anew, and nothing was seen since: messages up to `seq` may follow.
+    /// Entered again, and no message was received since: messages up to `seq` may follow.
     fresh: bool,
 }
 
@@ -88,7 +88,7 @@ impl Place {
             return arrival;
         }
         if self.epoch.is_empty() || place.epoch.is_empty() {
-            // Nothing is known of what was missed.
+            // It is unknown what was missed.
         } else if self.epoch != place.epoch {
             arrival.before = Some(mem::take(&mut self.epoch));
         } else if let Some(seq) = place.seq {

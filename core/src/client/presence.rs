@@ -17,7 +17,7 @@ pub struct Presence {
     pub users: Vec<String>,
     /// Whether `users` is complete.
     pub complete: bool,
-    /// What the application tells of the known users, by name.
+    /// The presence info of the known users, by name.
     pub info: BTreeMap<String, Value>,
 }
 

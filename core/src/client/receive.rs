@@ -119,8 +119,8 @@ impl Machine {
                 self.channels.announced(name);
             }
             let known = self.channels.get(name);
-            // The answer to a cancelled `subscribe` is ignored: the channel is being left. On an
-            // active channel only what is no answer is a new position.
+            // The answer to a cancelled `subscribe` is ignored, because the channel is being left. On
+            // an active channel, only a `subscribed` that is not an answer is a new position.
             if known.is_some_and(|channel| told || !channel.active) {
                 self.entered(name, frame);
             } else if known.is_none() && told {

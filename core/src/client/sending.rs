@@ -102,8 +102,8 @@ impl Machine {
         }
     }
 
-    /// Fails the messages to a channel that were sent on an earlier connection, unless the server
-    /// can tell in this epoch whether it has them.
+    /// Fails the messages to a channel that were sent on an earlier connection, unless the server can
+    /// determine in this epoch whether it has them.
     pub(super) fn drop_unknown(&mut self, name: &str, epoch: Option<&str>) {
         let unknown = |item: &Item| {
             let since = item.since.as_ref().filter(|_| item.is_for(name));
@@ -138,7 +138,7 @@ impl Machine {
     }
 
     /// Fails a message because of an error. If it was sent on an earlier connection too, only
-    /// `forbidden` tells that it never arrived.
+    /// `forbidden` proves that it never arrived.
     pub(super) fn refuse(&mut self, id: u64, again: bool, failure: Failure) {
         let unknown = again && failure.code() != "forbidden";
         self.fail(

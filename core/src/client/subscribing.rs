@@ -1,4 +1,4 @@
-//! Joins and leaves channels, and reports what was missed in them.
+//! Joins and leaves channels, and reports missed messages.
 
 use std::sync::Arc;
 
@@ -84,8 +84,8 @@ impl Machine {
         }
     }
 
-    /// Reports what a new position means, and sends the messages that waited for it: first those
-    /// whose outcome is unknown, if the server can tell.
+    /// Reports the consequences of a new position, and sends the messages that waited for it: first
+    /// those whose outcome is unknown, if the server can determine it.
     fn arrived(&mut self, name: &Arc<str>, arrival: Arrival) {
         let channel = self.channels.get(name);
         let epoch = channel.map_or_else(String::new, |it| it.place.epoch().to_owned());

@@ -20,7 +20,7 @@ const HEADERS: [&str; 5] = [
 /// The same of the parameters in the query.
 const PARAMETERS: [&str; 3] = ["session", "since", "last"];
 
-/// The parts of a request on which decisions depend. Of a token it does not even say whether there is one.
+/// The parts of a request on which decisions depend. It does not even record whether there is a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     pub purpose: Purpose,
@@ -100,7 +100,7 @@ impl Redactor {
 }
 
 impl Asked {
-    /// Returns the request without what was not recorded of it. A post has this path.
+    /// Returns the request, without the parts that were not recorded. A post has this path.
     pub(crate) fn request(&self, path: &str) -> Request {
         let query = self.query.iter();
         let mut parts = Parts {

@@ -186,7 +186,7 @@ pub enum Answer<'a> {
     Forbidden,
     UnknownMethod,
     Failed,
-    /// For a reason of its own.
+    /// For the application's own reason.
     Because {
         code: Cow<'a, str>,
         text: Cow<'a, str>,

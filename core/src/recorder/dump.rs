@@ -47,9 +47,10 @@ struct Header<'a> {
     config: Config,
 }
 
-/// What a node remembers of what was said to it, as text: JSON, one object per line (docs/operations.md).
+/// The recorded inputs of a node as text: JSON, one object per line (docs/operations.md).
 ///
-/// It has names of users and rooms and addresses of clients, but no content of messages and no token.
+/// It contains addresses of clients and names of users and rooms, but no contents of messages and no
+/// tokens.
 ///
 /// Cheap to clone. `Display` writes the text.
 #[derive(Clone, PartialEq, Eq)]

@@ -65,7 +65,7 @@ impl Sent {
     }
 }
 
-/// Who does not get a message.
+/// The connections, users and sessions that are excluded from a message.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Excluded {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -173,13 +173,12 @@ pub(crate) fn bad_request_of(text: &str) -> BadRequest {
     found.unwrap_or_else(|| BadRequest::Syntax(fixed(text)))
 }
 
-/// Makes a text last as long as those that are part of the program. For replays only, because the memory is
-/// never freed.
+/// Leaks a text, to make it `'static`. For replays only, because the memory is never freed.
 pub(crate) fn fixed(text: &str) -> &'static str {
     Box::leak(text.into())
 }
 
-/// The messages of a post: whether each is binary, and its bytes; or what is wrong with the body.
+/// The messages of a post, each with whether it is binary and its bytes; or the error of the body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Posting {
@@ -277,7 +276,8 @@ impl Happened {
         }
     }
 
-    /// Returns the event without what was not recorded of it. `payload` holds that of a ping or pong.
+    /// Returns the event, without the parts that were not recorded. `payload` holds the payload of a
+    /// ping or pong.
     pub(crate) fn event<'a>(&self, payload: &'a mut Vec<u8>) -> Event<'a> {
         match *self {
             Self::Heard => Event::Heard,

@@ -1,4 +1,4 @@
-//! What is said to a node, as it is recorded. Times and durations are in nanoseconds.
+//! The recorded form of a node's inputs. Times and durations are in nanoseconds.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -133,7 +133,7 @@ pub enum Input<'a> {
         #[serde(default, skip_serializing_if = "Excluded::is_nobody")]
         exclude: Excluded,
     },
-    /// A part of a message to all connections. `number` tells such messages apart.
+    /// A part of a message to all connections. `number` distinguishes such messages.
     BroadcastAll {
         number: u64,
         frame: Sent,
@@ -195,12 +195,12 @@ pub enum Input<'a> {
     WallClock {
         unix: u64,
     },
-    /// A writer has taken what waits for some connections.
+    /// A writer has taken the queued frames of some connections.
     Take {
         turn: u64,
         most: usize,
     },
-    /// What became of that. All of it was written, except for what is named.
+    /// The result of that. Everything was written, except for what is named.
     Report {
         turn: u64,
         jobs: usize,

@@ -1,5 +1,5 @@
-//! The flight recorder of a node: what was said to it, and why its connections ended, as far back as some
-//! memory reaches (docs/operations.md).
+//! The flight recorder of a node: records its inputs and the reasons why connections ended, in bounded
+//! memory (docs/operations.md).
 //!
 //! ```text
 //!            ┌─────────── Recorder ───────────┐
@@ -8,11 +8,11 @@
 //!  ends ────▶ ring of ends, which lasts longer│                                  (switchboard)
 //!            └────────────────────────────────┘
 //! ```
-//! A replay tells a new node the same, in the same order and at the same times. It does the same, since the
-//! node knows nothing else of the world; so a recording needs no results, except for a hash of the actions, to
-//! show that they are the same.
+//! A replay repeats the inputs on a new node, in the same order and at the same times. The node then
+//! makes the same decisions, because it depends on nothing else. A recording therefore needs no
+//! results, only a hash of the actions to verify that they are the same.
 //!
-//! Not for applications: they get a [`Dump`], which is text.
+//! Internal to the library; applications get a [`Dump`], which is text.
 
 mod asked;
 mod decision;
@@ -54,7 +54,7 @@ use crate::{ConnectionId, Time};
 /// The part of the memory that is for ends, which are few: one of so many.
 const ENDS: usize = 8;
 
-/// What a node remembers of what was said to it.
+/// Records the inputs of a node.
 pub(crate) struct Recorder {
     redactor: Redactor,
     beginning: Beginning,
@@ -64,7 +64,7 @@ pub(crate) struct Recorder {
     lines: u64,
     /// The actions so far.
     trace: Trace,
-    /// Whether more was said since the actions were last polled to their end.
+    /// Whether there were inputs since the actions were last polled to their end.
     held: bool,
     /// Why connections are about to be ended.
     whys: Vec<(ConnectionId, Why)>,
@@ -93,7 +93,7 @@ impl Recorder {
         }
     }
 
-    /// Records what is said to the node.
+    /// Records an input of the node.
     pub(crate) fn input(&mut self, at: Time, input: &Input<'_>) {
         self.whys.clear();
         let held = std::mem::replace(&mut self.held, true);
@@ -175,7 +175,7 @@ impl Recorder {
         self.inputs.bytes() + self.ends.bytes()
     }
 
-    /// Returns all that it remembers. One that was stopped goes on.
+    /// Returns all recorded lines. A stopped recorder continues afterwards.
     pub(crate) fn dump(&mut self, config: &crate::Config, now: Time, unix: Option<u64>) -> Dump {
         let stopped = self.stopped.take();
         let dump = Dump::new(self, config, (now, unix), stopped.as_deref());
@@ -202,7 +202,7 @@ fn write_line(
     start: fmt::Arguments<'_>,
     rest: &impl Serialize,
 ) {
-    // Writing to a vector does not fail, and what is written can be encoded.
+    // Writing to a vector does not fail, and all values can be encoded.
     let _ = write!(out, r#"{{"n":{number},"at":{}{start}"#, at.as_nanos());
     let brace = out.len();
     let _ = serde_json::to_writer(&mut *out, rest);

@@ -9,11 +9,12 @@ use crate::PresenceInfo;
 use crate::base::hash::Keyed;
 use crate::protocol::{Content, Json};
 
-/// Bytes of a payload of which the hash is taken, because that happens under the lock of the node.
+/// The number of bytes of a payload that are hashed. It is limited because hashing happens under the
+/// lock of the node.
 const HASHED: usize = 1 << 10;
 
-/// The length of a payload in bytes, and a keyed hash of its beginning, by which equal ones can be told from
-/// others, and nothing else be told of it.
+/// The length of a payload in bytes, and a keyed hash of its beginning, which reveals only whether two
+/// payloads are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     pub bytes: usize,
@@ -85,7 +86,7 @@ impl Redactor {
     }
 }
 
-/// Content in place of what was recorded.
+/// Returns content that stands in for a recorded payload.
 pub(crate) fn content_of(payload: Option<Payload>) -> Json {
     let json = payload.map_or_else(|| "null".to_owned(), Payload::json);
     Json::parse(&json).unwrap_or_else(|_| Content::NULL.to_kept())

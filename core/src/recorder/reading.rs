@@ -157,8 +157,9 @@ impl Recording {
         })
     }
 
-    /// Returns whether a replay can do the same: it begins with the node and has all that was said to it, and
-    /// nothing depends on what is not recorded: what a broker says, and content that is compressed.
+    /// Returns whether a replay can reproduce the decisions: the recording has all inputs from the
+    /// start of the node, and no decision depends on data that is not recorded, namely messages of a
+    /// broker and content to be compressed.
     pub fn is_whole(&self) -> bool {
         let config = &self.config;
         let all_is_recorded = config.cluster.is_none() && config.compression.is_none();

@@ -1,9 +1,9 @@
-//! The memory of the recorder: lines of text, of which the oldest go first.
+//! The memory of the recorder: lines of text, of which the oldest are removed first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// The least and the most bytes of a chunk. A chunk is what goes at a time.
+/// The minimum and maximum size of a chunk in bytes. A chunk is removed as a whole.
 const CHUNK: (usize, usize) = (1 << 10, 64 << 10);
 /// Chunks in a full ring, unless they would be too large or too small.
 const CHUNKS: usize = 32;
@@ -40,7 +40,7 @@ impl Ring {
         }
     }
 
-    /// Adds a line, which `write` appends to what it gets.
+    /// Adds a line, which `write` appends to its argument.
     pub(super) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.open.text);
         self.open.text.push(b'\n');

@@ -245,7 +245,7 @@ impl Said<'_> {
         })
     }
 
-    /// Returns the request, if it is about something else; `None` also for an id that is none.
+    /// Returns the request, if it is about something else; also `None` for an invalid id.
     fn about_others<'a>(&self, content: Content<'a>) -> Option<Command<'a>> {
         Some(match self {
             Self::Direct { id, to, .. } => Command::Direct {

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-/// FNV-1a over what the actions say. It tells two runs apart; nobody has a reason to forge it.
+/// FNV-1a over the actions. It distinguishes two runs; nobody has a reason to forge it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trace(u64);
 

@@ -1,4 +1,4 @@
-//! Why a connection has ended: the rule, what was measured, and what the rule allows.
+//! Why a connection has ended: the rule, the measured value, and the limit.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub enum Unit {
 /// The rule by which a connection was ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
-    /// The field of the configuration, or who decided.
+    /// The field of the configuration, or the party that decided.
     pub rule: Cow<'static, str>,
     /// What was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,7 +36,7 @@ pub struct Why {
     pub limit: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
-    /// What else is to be said, for people.
+    /// Additional information, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Cow<'static, str>>,
 }

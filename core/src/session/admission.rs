@@ -115,7 +115,7 @@ impl Session {
                 let lobby = Lobby {
                     user,
                     room,
-                    // The node has refused what is not legal.
+                    // The node has already refused illegal values.
                     from: from.ok().flatten().unwrap_or_default(),
                     reach: Reach::All,
                     admission,
@@ -150,7 +150,7 @@ impl Session {
             if !later && plain {
                 held.stop_compressing(id);
             }
-            // Rooms are told at once who enters them, but only of a login that holds.
+            // Rooms are notified at once of who enters them, but only if the login succeeded.
             if !later && let Some(info) = presence.clone() {
                 held.set_presence(id, info);
             }

@@ -1,4 +1,5 @@
-//! [`Admission`]: who a client is, and what the application keeps with its connection.
+//! [`Admission`]: the identity of a client, and the data that the application attaches to its
+//! connection.
 
 use std::any::Any;
 use std::fmt;
@@ -40,7 +41,7 @@ impl Admission {
         Identity::user(name).into()
     }
 
-    /// Nobody in particular.
+    /// Admits the client anonymously.
     pub fn anonymous() -> Self {
         Identity::Anonymous.into()
     }
@@ -61,15 +62,15 @@ impl Admission {
         self
     }
 
-    /// Sets what the members of rooms are told of the user, in place of what they were told before.
+    /// Sets the presence info of the user, and replaces any earlier one.
     #[must_use]
     pub fn presence(mut self, info: PresenceInfo) -> Self {
         self.presence = Some(info);
         self
     }
 
-    /// Keeps what the client is sent from being compressed, whatever it offers: for clients that get
-    /// messages with both a secret and what somebody else chose (RFC 7692, section 8).
+    /// Disables compression of messages to the client, whatever it offers. For clients whose messages
+    /// contain both a secret and data that somebody else chose (RFC 7692, section 8).
     #[must_use]
     pub fn without_compression(mut self) -> Self {
         self.compresses = false;

@@ -47,7 +47,7 @@ struct Kept {
     /// The request of a connection that has yet to send its token in a first message.
     request: Option<Request>,
     ended: Option<Ended>,
-    /// Rooms that the application has to be told of.
+    /// Rooms that the application has to be notified of.
     rooms: RoomChanges,
     /// When the time of the pending hook is over. Whether that ends it is decided by the node, which
     /// allows for stalls of the host, or by the session once the connection has ended.

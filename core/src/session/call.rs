@@ -31,7 +31,7 @@ pub enum Call {
     Connect,
     /// Reports that the connection has entered a room; answered by [`Reply::Noted`].
     Joined(Arc<str>),
-    /// Reports that the connection has left a room that [`Joined`](Self::Joined) told; answered by
+    /// Reports that the connection has left a room that [`Joined`](Self::Joined) reported; answered by
     /// [`Reply::Noted`].
     Left(Arc<str>),
     /// Asks whether to grant a request of the client; answered by [`Reply::Verdict`].
@@ -49,7 +49,7 @@ pub enum Call {
 pub enum Reply {
     /// The complete HTTP response.
     Page(Vec<u8>),
-    /// Who the client is, or a refusal.
+    /// The identity of the client, or a refusal.
     Identity(Login, Result<Admission, Denied>),
     /// Whether the client may enter its lobby.
     Lobby(Lobby, Result<(), Denied>),

@@ -65,8 +65,8 @@ impl Deferred {
     }
 }
 
-/// A [`Node`] that begins its next hold with the calls that were deferred before it. So their order
-/// stays the same, and they take no hold of their own unless none follows.
+/// A [`Node`] that begins its next hold with the calls that were deferred before it. Their order stays
+/// the same, and they need a separate hold only if none follows.
 pub(super) struct Deferring<'a, N: Node> {
     node: &'a mut N,
     id: ConnectionId,

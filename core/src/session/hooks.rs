@@ -31,8 +31,8 @@ impl Session {
                 return self.authenticated(node, Ok(lobby.admission), lobby.answers.as_ref());
             }
             Reply::Verdict(question, answer) if question.may_wait() => {
-                // The application is told of a room before anything else is processed. In a cluster the
-                // client may have to wait.
+                // The application is notified of a room before anything else is processed. In a cluster
+                // the client may have to wait.
                 let (id, in_cluster) = (self.id, node.config().cluster.is_some());
                 self.undecided = node.hold(|held| {
                     held.answer(id, question, answer);
@@ -107,7 +107,7 @@ impl Session {
         }
     }
 
-    /// Acts on what is due while a call is pending: gives the call up if the connection has ended,
+    /// Handles due deadlines while a call is pending: abandons the call if the connection has ended,
     /// and processes a waiting Close or violation of the client.
     pub fn time_out(&mut self, node: &mut impl Node) {
         let now = node.now();

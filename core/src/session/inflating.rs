@@ -10,8 +10,8 @@ use crate::{Deflated, Incoming, ProtocolError, Time};
 impl Session {
     /// Inflates a message, and processes or queues it.
     ///
-    /// It is charged twice: for what was received before it is inflated, so that a client over its
-    /// rates causes no work, and for what it came to afterwards.
+    /// It is charged twice: before inflation with the received size, so that a client over its rates
+    /// causes no work, and afterwards with the inflated size.
     ///
     /// # Errors
     /// The rule that it breaks.

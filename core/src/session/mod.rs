@@ -9,8 +9,8 @@
 //!                         ▼                                │ reply
 //!                   Node (the switchboard) ◀───────────────┘
 //! ```
-//! A session decides how its input is read, in which order the application is called, what waits
-//! for a busy hook and for how long, and what is dropped when the connection ends. A driver reads,
+//! A session decides how its input is read, in which order the application is called, what is queued
+//! behind a busy hook and for how long, and what is dropped when the connection ends. A driver reads,
 //! writes, calls hooks, polls their futures and catches their panics.
 
 mod admission;

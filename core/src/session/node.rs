@@ -12,8 +12,8 @@ use crate::{
     RequestOutcome, Switchboard, Time,
 };
 
-/// What a [`Session`](super::Session) needs of its node: the switchboard, which may be behind a
-/// lock, and what is known without that lock.
+/// The interface of a [`Session`](super::Session) to its node: the switchboard, which may be behind a
+/// lock, and calls that need no lock.
 pub trait Node {
     /// The switchboard while the lock is held.
     type Held<'a>: Held;
@@ -55,8 +55,8 @@ pub trait Node {
         drop(inflater);
     }
 
-    /// Takes the deflater that the sessions of a thread share, if a connection of the node can inflate
-    /// what it makes. [`keep_deflater`](Self::keep_deflater) gives it back.
+    /// Takes the deflater that the sessions of a thread share, if some connection of the node can
+    /// inflate its output. [`keep_deflater`](Self::keep_deflater) gives it back.
     fn take_deflater(&mut self) -> Option<Box<Deflater>> {
         None
     }
@@ -72,10 +72,10 @@ pub trait Node {
     }
 
     /// Takes the rooms that the connection has entered and left since the last call, by
-    /// [`Notice::Joined`](crate::Notice::Joined) and [`Notice::Left`](crate::Notice::Left). Those of a
-    /// [hold](Self::hold) are there when it is over.
+    /// [`Notice::Joined`](crate::Notice::Joined) and [`Notice::Left`](crate::Notice::Left). Changes
+    /// made during a [hold](Self::hold) are available when it is over.
     ///
-    /// Without this, the application is not told of them.
+    /// Without this method, the application is not notified of them.
     fn take_room_changes(&mut self) -> RoomChanges {
         RoomChanges::default()
     }
@@ -88,8 +88,8 @@ pub trait Node {
 
 /// The calls that a [`Session`](super::Session) makes to the switchboard.
 ///
-/// Each method is one call of [`Switchboard`]. A stale id has no effect, because the session will
-/// soon be told that the connection has ended.
+/// Each method is one call of [`Switchboard`]. A stale id has no effect, because the session will soon
+/// be notified that the connection has ended.
 pub trait Held {
     /// [`Switchboard::handle`].
     fn event(&mut self, id: ConnectionId, event: Event<'_>);

@@ -91,7 +91,7 @@ impl Session {
 
     pub(super) fn forget_input(&mut self, node: &mut impl Node) {
         let items = self.take_items(node);
-        // The node needs the end of input to drop the socket, and is told of it only once.
+        // The node needs the end of input to drop the socket, and is notified of it only once.
         if items.iter().any(|item| matches!(item, Item::Eof)) {
             self.event(node, Event::Eof);
         }
@@ -134,8 +134,8 @@ impl Session {
         self.go_on(node, question)
     }
 
-    /// Returns what follows from a request: the question about it, or else that the application is told
-    /// of a room that was entered or left by it.
+    /// Returns the next step of a request: the question about it, or the notification about a room that
+    /// it entered or left.
     pub(super) fn go_on(
         &mut self,
         node: &mut impl Node,

@@ -1,13 +1,13 @@
-//! Rooms that a connection has entered or left, until the application is told.
+//! Rooms that a connection has entered or left, until the application is notified.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Rooms that a connection has entered or left, in the order in which that happened, until the
-/// application is told.
+/// Rooms that a connection has entered or left, in the order of these events, until the application is
+/// notified.
 ///
-/// A room that is left before the application was told that it was entered is not told at all. So there
-/// are at most two entries for each room that the connection may be in.
+/// A room that is left before the application was notified of the entry is not reported at all. There
+/// are therefore at most two entries for each room that the connection may be in.
 #[derive(Debug, Default)]
 pub struct RoomChanges(VecDeque<RoomChange>);
 
@@ -35,7 +35,7 @@ impl RoomChanges {
         }
     }
 
-    /// Returns whether there is nothing to tell.
+    /// Returns whether there are no changes.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -14,7 +14,8 @@ use crate::{ConnectionId, Event, HandshakeConfig, ReadMode};
 /// Messages that wait for a busy hook before reading pauses.
 pub const BACKLOG: usize = 32;
 
-/// Bytes that wait for the login of a client before reading pauses, as nobody has vouched for it.
+/// The number of bytes that are queued before the login of a client until reading pauses. It is small,
+/// because the client is not authenticated.
 const EARLY_BYTES: usize = 4 << 10;
 
 /// Which hook is running, if any.
@@ -30,7 +31,7 @@ pub(super) enum Hook {
     Farewell,
 }
 
-/// What the node was told, as a bit set.
+/// The facts that were reported to the node, as a bit set.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Told(u8);
 
@@ -46,7 +47,7 @@ impl Told {
         self.0 & what != 0
     }
 
-    /// Notes whether it was told of this; returns whether it was before.
+    /// Records whether a fact was reported; returns the previous value.
     pub(super) const fn set(&mut self, what: u8, told: bool) -> bool {
         let before = self.has(what);
         self.0 = if told { self.0 | what } else { self.0 & !what };
@@ -259,7 +260,7 @@ impl Session {
         Step::Call(call)
     }
 
-    /// Returns whether the node was told that the hook is pending.
+    /// Returns whether it was reported to the node that the hook is pending.
     pub(super) fn call_over(&mut self) -> bool {
         if self.hook == Hook::Farewell {
             self.user = None;

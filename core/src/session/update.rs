@@ -23,8 +23,7 @@ impl Session {
         self.set_mode(node, mode);
     }
 
-    /// Learns which rooms the connection has entered and left, of which
-    /// [`Node::take_room_changes`] tells.
+    /// Takes the rooms that the connection has entered and left from [`Node::take_room_changes`].
     pub fn rooms_changed(&mut self, node: &mut impl Node) {
         self.learn_rooms(node);
     }

@@ -1,4 +1,4 @@
-//! The WebSocket protocol, of which JSON messages are the content: frames (RFC 6455) and their compression (RFC 7692).
+//! The WebSocket protocol: frames (RFC 6455) and their compression (RFC 7692).
 
 pub(crate) mod decoder;
 pub(crate) mod deflate;

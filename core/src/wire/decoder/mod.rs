@@ -388,7 +388,7 @@ impl Decoder {
     }
 }
 
-/// Prints the state, never what was received.
+/// Prints the state, never the received data.
 impl fmt::Debug for Decoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Decoder")

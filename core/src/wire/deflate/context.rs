@@ -13,7 +13,7 @@ pub(crate) const CONTEXT_BITS: u8 = 12;
 /// by those before it, and is compressed by itself.
 pub(crate) const CONTEXT_MESSAGE: usize = 1 << 10;
 const _: () = assert!(CONTEXT_MESSAGE < 1 << CONTEXT_BITS);
-/// The fastest level: what comes again in the messages of a room is found by it, too.
+/// The fastest level, which suffices to find repetitions in the messages of a room.
 const LEVEL: i32 = 1;
 const MEM_LEVEL: i32 = 6;
 /// The longest result: bytes that do not compress take up to nine bits, and there are the header of a block
@@ -47,8 +47,8 @@ impl ContextDeflater {
         self.stream.reset();
     }
 
-    /// Compresses a message, which is not empty, after those before it. `None` if it is too long; what comes
-    /// next has to [begin](Self::begin) anew then.
+    /// Compresses a non-empty message after those before it. Returns `None` if it is too long; the next
+    /// message must then [restart](Self::begin) the context.
     pub(crate) fn message(&mut self, payload: &[u8]) -> Option<&[u8]> {
         let before = self.stream.total_out();
         let flush = DeflateFlush::SyncFlush;

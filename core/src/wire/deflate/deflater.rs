@@ -8,16 +8,17 @@ use super::TAIL;
 use super::twin::Twin;
 use crate::Frame;
 
-/// The largest window: what it compresses is for clients with a smaller one too, as long as the message
-/// is not longer than that.
+/// The largest window. Clients with a smaller one can inflate the output, too, if the message is not
+/// longer than their window.
 const WINDOW_BITS: u8 = 15;
 /// The largest buffers that are kept for the next message, in bytes.
 const BUFFER_KEPT: usize = 64 << 10;
 
 /// Compresses messages (RFC 7692, section 7.2.1), one at a time.
 ///
-/// What it makes is the same for all connections, so a message is compressed once, whatever the number
-/// of its recipients. It holds about 400 KiB, and buffers for a message, of which 64 KiB each are kept.
+/// The output is the same for all connections, so that a message is compressed once, whatever the
+/// number of its recipients. It holds about 400 KiB, and buffers for a message, of which 64 KiB each
+/// are kept.
 ///
 /// ```
 /// use switchboard_core::{Deflater, Frame};

@@ -7,7 +7,7 @@ use zlib_rs::{Inflate, InflateFlush, Status};
 use crate::wire::decoder::{Deflated, Incoming, ProtocolError};
 use crate::wire::frame::Opcode;
 
-/// The largest window (RFC 1951, section 2), which inflates what was compressed with any.
+/// The largest window (RFC 1951, section 2), which can inflate data compressed with any window.
 const WINDOW_BITS: u8 = 15;
 /// What a sender leaves out at the end of each message (RFC 7692, section 7.2.1), and an empty last
 /// block. The latter ends the data, unless a block ends within a byte or does not end.
@@ -196,7 +196,7 @@ impl Run<'_> {
         Err(ProtocolError::BadDeflate)
     }
 
-    /// Inflates up to the end of a block or of the input, and moves `rest` behind what was used.
+    /// Inflates up to the end of a block or of the input, and advances `rest` past the consumed bytes.
     fn step(&mut self, rest: &mut &[u8], flush: InflateFlush) -> Result<Stop, ProtocolError> {
         loop {
             let end = self.output.len().min(self.most);

@@ -1,11 +1,11 @@
 //! Compressed messages (RFC 7692, section 7.2).
 //!
-//! Without context takeover in either direction, each message is compressed by itself: a connection
+//! Without context takeover in either direction, each message is compressed independently: a connection
 //! keeps nothing between two messages, one inflater and one deflater serve all connections of a thread,
-//! and what is compressed once is the same for all.
+//! and a compressed message is the same for all recipients.
 //!
-//! The short messages of a room may be compressed one after another, too. What is compressed so is the same
-//! for all who have got those before it.
+//! The short messages of a room may also be compressed one after another. The result is the same for
+//! all connections that have received the messages before it.
 
 mod context;
 mod deflater;

@@ -11,12 +11,12 @@ const HEADER: usize = 5;
 
 /// A message to a room, compressed up to its number.
 ///
-/// The number follows as a stored block (RFC 1951, section 3.2.4), which is a copy of some ten bytes. So
-/// nothing is compressed while the lock of a node is held.
+/// The number follows as a stored block (RFC 1951, section 3.2.4), which is a copy of about ten bytes.
+/// Nothing is therefore compressed while the lock of a node is held.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Twin {
     deflated: Box<[u8]>,
-    /// The length of what is compressed in there.
+    /// The length of the uncompressed data.
     len: usize,
 }
 
@@ -29,11 +29,11 @@ impl Twin {
         }
     }
 
-    /// Returns the frame of a message that begins with what is compressed in here.
+    /// Returns the frame of a message that begins with this compressed data.
     pub(crate) fn frame(&self, message: &str) -> Frame {
         match message.as_bytes().get(self.len..) {
             Some(end) if end.len() <= END_MAX => {
-                // The header of another block, of which the rest is left out, ends the message.
+                // The message ends with the header of another block, whose remainder is omitted.
                 let mut block = [0; HEADER + END_MAX + 1];
                 let len = end.len() as u16;
                 block[1..3].copy_from_slice(&len.to_le_bytes());

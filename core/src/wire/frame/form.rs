@@ -43,8 +43,8 @@ impl Window {
         self.0 & Self::KEPT != 0
     }
 
-    /// Returns the window for what is compressed by itself and goes out whatever comes before it: none, where
-    /// that would move a window that is kept.
+    /// Returns the window for independently compressed messages that are sent in any order: none, if
+    /// they would move a window that the client keeps.
     pub(crate) const fn by_itself(self) -> Self {
         if self.is_kept() { Self::NONE } else { self }
     }

@@ -1,4 +1,4 @@
-//! The forms of a frame: plain, and compressed for those who can inflate it.
+//! The forms of a frame: plain, and compressed for connections that can inflate it.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::header::{FIN, Opcode, RSV1};
 use super::in_step::{InContext, Place};
 
 /// The forms that a frame has.
-// As large as a form, so that frames cost nothing more where nobody compresses.
+// As large as a form, so that frames cost nothing extra without compression.
 #[derive(Clone)]
 pub(super) enum Forms {
     Plain(Form),
@@ -81,7 +81,7 @@ impl Frame {
         })))
     }
 
-    /// Returns this frame for those who are not to get it compressed, whatever they can inflate.
+    /// Returns this frame for connections that must not get it compressed.
     pub(crate) fn sealed(self) -> Self {
         Self(Forms::More(Arc::new(More {
             sealed: true,

@@ -1,13 +1,13 @@
-//! Messages that are compressed after others, for connections that keep what they have inflated.
+//! Messages that are compressed after others, for connections that keep their inflation window.
 //!
 //! ```text
 //!   a room         1.0  1.1  1.2  …  1.63 │ 2.0  2.1  …        contexts, and places in them
 //!   in step         ●    ●    ●        ●     ●    ●
 //!   came later                ○        ○     ●    ●            ● in context   ○ plain
 //! ```
-//! Every compressed message moves the window of who inflates it, a plain one does not. So a connection is
-//! known by the last compressed message that it got: it can inflate the next one of that context, and the
-//! first one of any other.
+//! Every compressed message moves the window of the client that inflates it, a plain one does not. The
+//! state of a connection is therefore given by the last compressed message that it received: it can
+//! inflate the next message of that context, and the first one of any other context.
 
 use super::form::Form;
 
@@ -15,8 +15,8 @@ use super::form::Form;
 const MESSAGES: u64 = 1 << BITS;
 const BITS: u32 = 6;
 
-/// A place in a context: the number of the context, of which no two of a node have the same, and that of
-/// the message in it.
+/// A place in a context: the number of the context, which is unique on a node, and that of the message
+/// in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(u64);
 
@@ -27,7 +27,7 @@ pub(super) struct InContext {
     /// The beginning of the context that the room had before.
     pub(super) before: Place,
     pub(super) form: Form,
-    /// Whether it is the form of those who keep no window, too.
+    /// Whether it is also the form for connections that keep no window.
     pub(super) by_itself: bool,
 }
 
@@ -73,8 +73,9 @@ impl InContext {
         if self.by_itself { 0 } else { self.form.len() }
     }
 
-    /// Returns whether who has come to a place can inflate it and is to get it: what comes next there; or
-    /// the beginning of a context, unless that takes a room's place which begins them as often.
+    /// Returns whether a connection at a place can inflate it and should get it: it is the next message
+    /// at that place, or the start of a context, unless it would displace a room whose contexts restart
+    /// as often.
     pub(super) fn follows(&self, place: Place) -> bool {
         if self.place.is_first() {
             return place.beginning() <= self.before;
