@@ -1,4 +1,5 @@
-//! A clock that only tests advance, and random numbers that are part of the schedule.
+//! A clock that only tests advance, and random numbers that are part of the schedule. It stands in for
+//! the clock of [`crate::machine`], so it imports nothing of this crate.
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
@@ -6,8 +7,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use shuttle::rand::{RngCore, thread_rng};
-
-use crate::runtime::Timer;
 
 struct Clock {
     passed: Duration,
@@ -80,30 +79,18 @@ pub(crate) fn advance(by: Duration) {
     }
 }
 
-/// A timer of this clock.
-pub(crate) struct Alarm(Instant);
-
-impl Timer for Alarm {
-    fn new(at: Instant) -> Self {
-        Self(at)
+/// Returns whether the clock has reached `at`; otherwise the task is woken then.
+pub(super) fn poll_until(at: Instant, context: &Context<'_>) -> Poll<()> {
+    if at <= now() {
+        return Poll::Ready(());
     }
-
-    fn set(&mut self, at: Instant) {
-        self.0 = at;
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        if self.0 <= now() {
-            return Poll::Ready(());
+    let sleeper = (at, context.waker().clone());
+    CLOCK.with_borrow_mut(|clock| {
+        let known =
+            |(at, waker): &(Instant, Waker)| *at == sleeper.0 && waker.will_wake(&sleeper.1);
+        if !clock.sleepers.iter().any(known) {
+            clock.sleepers.push(sleeper);
         }
-        let sleeper = (self.0, context.waker().clone());
-        CLOCK.with_borrow_mut(|clock| {
-            let known =
-                |(at, waker): &(Instant, Waker)| *at == sleeper.0 && waker.will_wake(&sleeper.1);
-            if !clock.sleepers.iter().any(known) {
-                clock.sleepers.push(sleeper);
-            }
-        });
-        Poll::Pending
-    }
+    });
+    Poll::Pending
 }

@@ -11,6 +11,7 @@
 //! | a failed one | `SWITCHBOARD_REPLAY=<file with schedule> cargo test -p switchboard-runtime <test>` |
 
 mod admission;
+pub(crate) mod alarm;
 mod application;
 mod delivery;
 mod drains;

@@ -12,7 +12,8 @@ use std::task::{Context, Poll, Waker};
 use shuttle::future::JoinHandle;
 use shuttle::sync::Mutex;
 
-use super::machine::{Alarm, is_exhausted};
+use super::alarm::Alarm;
+use super::machine::is_exhausted;
 use super::pipe::{Pipe, ServerEnd};
 use crate::argument::{IntoExecutor, IntoListener, IntoSocket};
 use crate::listen::Listen;

@@ -112,7 +112,8 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
-    use crate::schedules::machine::{Alarm, advance};
+    use crate::schedules::alarm::Alarm;
+    use crate::schedules::machine::advance;
 
     /// The outcome of an attempt.
     #[derive(Clone, Copy)]
