@@ -86,7 +86,7 @@ const SUBPROTOCOL: &str = "switchboard.v1.json";
 /// Read buffer size. tungstenite zeroes the buffer before each read, so keep it small.
 const READ_BUFFER: usize = 8 << 10;
 
-/// What a connection attempt tells the server beside the URL.
+/// The data of a connection attempt in addition to the URL.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Dialed<'a> {
     pub(super) token: Option<&'a str>,

@@ -111,8 +111,8 @@ impl<R: Dial> Client<R> {
         self.shared().handle(Input::Reconnect);
     }
 
-    /// Closes the connection and stays disconnected until [`start`](Self::start). Subscriptions are kept.
-    /// Await the result to wait, for at most 1 s, until the server has been told.
+    /// Closes the connection and stays disconnected until [`start`](Self::start). Subscriptions are
+    /// kept. Await the result to wait, at most 1 s, until the Close frame was sent.
     pub fn close(&self) -> Closing {
         self.shared().handle(Input::Stop);
         Closing {
@@ -190,10 +190,11 @@ impl<R: Dial> Client<R> {
         Subscribing { done, entered }
     }
 
-    /// Returns a stream of the events of one channel, from now on, for a task that looks after this channel alone.
-    /// It does not subscribe: to miss nothing, call this before [`subscribe`](Self::subscribe). The client's own
-    /// [`Events`] have these events, too, and may be dropped if nobody reads them. Each stream is bounded by
-    /// [`Options::max_events`] and [`Options::max_event_bytes`] for itself, and ends with the client.
+    /// Returns a stream of the events of one channel, from now on, for a task that handles only this
+    /// channel. It does not subscribe: to miss nothing, call this before
+    /// [`subscribe`](Self::subscribe). The client's own [`Events`] contain these events, too; drop them
+    /// if you do not read them. Each stream is bounded separately by [`Options::max_events`] and
+    /// [`Options::max_event_bytes`], and ends with the client.
     pub fn events_of(&self, channel: &str) -> Events {
         let shared = self.shared().clone();
         let key = shared.lock().streams.open(channel);

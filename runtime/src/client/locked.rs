@@ -1,4 +1,4 @@
-//! What the lock of a client protects: its state machine, and what it wants done.
+//! The state behind the lock of a client: its state machine, and the effects of its calls.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::task::Waker;

@@ -60,8 +60,8 @@ pub struct Token {
 }
 
 impl Token {
-    /// Says when the token expires, from now. The client gets a new one when three quarters of that are over,
-    /// and goes on with it on the open connection.
+    /// Sets the time from now until the token expires. The client requests a new one after three
+    /// quarters of that time, and sends it on the open connection.
     #[must_use]
     pub fn expires_in(self, life: Duration) -> Self {
         Self {

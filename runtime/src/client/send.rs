@@ -46,8 +46,9 @@ impl From<Failure> for RequestError {
 pub struct SendOptions {
     /// Whether this client receives its own message, too. Default: false.
     pub echo: bool,
-    /// Whether the message has no number, never waits for a connection, and is dropped for whoever is slow, as
-    /// is right for what is soon out of date. Its acknowledgement has the number 0. Default: false.
+    /// Whether the message has no number, never waits for a connection, and is dropped for slow
+    /// members, which suits content that is soon obsolete. Its acknowledgement has the number 0.
+    /// Default: false.
     pub volatile: bool,
     /// Whether to wait for a connection. `None` uses the client's options.
     pub queue: Option<bool>,

@@ -45,7 +45,7 @@ impl Streams {
         self.opened
     }
 
-    /// Closes a stream. Returns what it had not taken, to be dropped without the lock.
+    /// Closes a stream. Returns the events that were not taken, to be dropped without the lock.
     pub(super) fn close(&mut self, key: u64) -> Option<Backlog> {
         self.open.remove(&key).map(|open| open.backlog)
     }

@@ -15,7 +15,7 @@ use crate::sync::Arc;
 /// Pushes that are handled under one hold of the lock.
 const PUSHES: usize = 64;
 
-/// What a hub and its adapter tell each other.
+/// Connects a hub and its adapter.
 struct ClusterLink {
     shared: Arc<Shared>,
     /// The node's name.

@@ -30,7 +30,7 @@ struct Kept {
     arrival: Option<Arrival>,
     /// Bytes that were read and not used yet.
     leftover: Option<Leftover>,
-    /// Present until the application has been told of the end.
+    /// Present until the application has been notified of the end.
     farewell: Option<Farewell>,
 }
 

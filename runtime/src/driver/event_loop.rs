@@ -31,8 +31,8 @@ use crate::sync::Arc;
 
 /// Turns after which the loop yields to everything else in the runtime.
 const TURNS: u32 = 32;
-/// Tasks of which the first words are read together before each is polled, so that their cache misses
-/// overlap.
+/// The number of tasks whose first words are read together before each is polled, so that their cache
+/// misses overlap.
 const PREFETCH: usize = 16;
 /// Pause before retrying to create the set of sockets.
 const REST: Duration = Duration::from_millis(50);
@@ -57,7 +57,7 @@ struct EventLoop<R: Listen> {
     inbox: Arc<Inbox>,
     sockets: R::Sockets,
     hosted: Slab<Hosted<R>>,
-    /// The latest generation, which tells successive tasks in the same place apart.
+    /// The latest generation, which distinguishes successive tasks in the same place.
     generation: u32,
     posted: Posted,
     ready: Vec<(SocketToken, Readiness)>,

@@ -14,8 +14,8 @@ thread_local! {
     static INFLATER: Cell<Option<Box<Inflater>>> = const { Cell::new(None) };
 }
 
-/// A [`Node`] whose switchboard is behind the lock. The effects of what is done under a hold are
-/// carried out after it.
+/// A [`Node`] whose switchboard is behind the lock. The effects of calls under a hold are carried out
+/// after it.
 pub(crate) struct Locking<'a> {
     shared: &'a Shared,
     link: &'a Link,

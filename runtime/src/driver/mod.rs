@@ -69,14 +69,14 @@ pub(crate) fn attach<R: Listen>(
         }
         Err(refused) => {
             debug!(%peer, %refused, "refused");
-            let _ = link.socket.try_write(&last_words(refused, upgraded));
+            let _ = link.socket.try_write(&refusal_response(refused, upgraded));
         }
     }
     Ok(())
 }
 
-/// Returns what a stream is told that gets no seat.
-fn last_words(refused: Refused, upgraded: bool) -> Vec<u8> {
+/// Returns the bytes that refuse a stream for lack of a seat: a Close frame or an HTTP response.
+fn refusal_response(refused: Refused, upgraded: bool) -> Vec<u8> {
     if upgraded {
         let reason = refused.close_upgraded();
         let code = reason.code().unwrap_or_default();

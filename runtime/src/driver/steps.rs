@@ -73,7 +73,7 @@ impl<R: Listen> Task<R> {
         if let Call::Authenticate(login) = &call
             && login.request.is_event_stream()
         {
-            // Its client answers no pings. So the kernel says whether the peer is there.
+            // Its client does not answer pings, so the kernel has to detect whether the peer is gone.
             let config = &self.host.shared().config;
             let time = config.health.ping_timeout.max(config.timeouts.write_stall);
             self.link.socket.limit_unacknowledged(time);

@@ -32,7 +32,7 @@ pub(crate) struct Task<R: Listen> {
     pub(super) blocked: bool,
     /// The socket has been dropped.
     pub(super) hung_up: bool,
-    /// The read side has ended, and the session has been told.
+    /// The read side has ended, and the session has been notified.
     pub(super) ended: bool,
 }
 

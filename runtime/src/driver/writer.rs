@@ -26,7 +26,7 @@ pub(crate) enum Written {
     Partly,
 }
 
-/// Writes batches of what waits.
+/// Writes batches of queued frames.
 pub(crate) struct Writer {
     /// The index of its event loop; `None` for a writer that runs on behalf of a hook.
     index: Option<usize>,

@@ -77,7 +77,8 @@ impl AnySocket {
         }
     }
 
-    /// Limits the time that what was sent may stay unacknowledged. No effect on other kinds of sockets.
+    /// Limits the time for which sent data may stay unacknowledged. No effect on other kinds of
+    /// sockets.
     pub(crate) fn limit_unacknowledged(&self, time: Duration) {
         match &self.0 {
             #[cfg(target_os = "linux")]
@@ -103,7 +104,8 @@ impl AnySocket {
         }
     }
 
-    /// Returns whether the task has to wait until the socket beneath takes what was written already.
+    /// Returns whether the task has to wait until the underlying socket accepts bytes that were already
+    /// written.
     pub(crate) fn has_unsent(&self) -> bool {
         match &self.0 {
             #[cfg(feature = "tls")]

@@ -102,7 +102,7 @@ impl<W: Watch> Acceptor<W> {
         AnySocket::tcp(if self.inherits.load(Ordering::Relaxed) {
             Tcp::limited(stream)
         } else {
-            // It fails if the peer has gone, which a read will tell.
+            // It fails if the peer has gone, which a read will report.
             let _ = stream.set_nodelay(true);
             Tcp::new(stream)
         })

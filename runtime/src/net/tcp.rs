@@ -1,5 +1,5 @@
-//! A TCP stream that an epoll set watches, edge-triggered: what the set has told is kept here, until a
-//! short read or a write in vain says that there is nothing more.
+//! A TCP stream that an epoll set watches, edge-triggered. The readiness that the set has reported is
+//! kept here until a short read or a blocked write clears it.
 
 use std::io;
 use std::net::{Shutdown, TcpStream};
@@ -55,8 +55,8 @@ impl Tcp {
         }
     }
 
-    /// Lets the kernel end the stream if the peer does not acknowledge what was sent for this long, or
-    /// takes nothing for as long.
+    /// Makes the kernel end the stream if the peer does not acknowledge sent data for this long, or
+    /// accepts nothing for as long.
     pub(crate) fn limit_unacknowledged(&self, time: Duration) {
         let _ = SockRef::from(&self.stream).set_tcp_user_timeout(Some(time));
     }

@@ -187,7 +187,7 @@ impl Session {
         }
         let mut taken = 0;
         while taken < bytes.len() {
-            // Not before what was taken earlier has been sent: little waits here, where no policy sees it.
+            // Waits until earlier data has been sent, because policies do not see what is queued here.
             if self.connection.is_handshaking() || !self.send(socket)? {
                 break;
             }
@@ -212,7 +212,7 @@ impl Session {
         self.send(socket).map(drop)
     }
 
-    /// Sends what is encrypted. Returns whether that was all.
+    /// Sends encrypted data. Returns whether nothing is left.
     fn send<S: Socket>(&mut self, socket: &S) -> io::Result<bool> {
         while self.connection.wants_write() {
             match self.connection.write_tls(&mut Output(socket)) {

@@ -1,6 +1,6 @@
 //! The names that an event loop and its sockets have for each other.
 
-/// A task's place in its event loop, with a generation that tells successive tasks apart.
+/// A task's place in its event loop, with a generation that distinguishes successive tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketToken {
     pub(crate) place: u32,

@@ -10,14 +10,14 @@ use crate::shield::shielded;
 /// What came of a message, once that is known.
 pub(crate) type Published = Result<Position, SendError>;
 
-/// The callers that wait for what is answered later.
+/// The callers that wait for later answers.
 #[derive(Default)]
 pub(crate) struct Awaited {
     published: BTreeMap<u64, oneshot::Sender<Published>>,
     reached: BTreeMap<u64, oneshot::Sender<UserReport>>,
 }
 
-/// An answer and who waits for it.
+/// An answer, and the caller that waits for it.
 pub(crate) enum Answered {
     Published(oneshot::Sender<Published>, Published),
     Reached(oneshot::Sender<UserReport>, UserReport),
@@ -45,7 +45,7 @@ impl Awaited {
         receiver
     }
 
-    /// Takes who waits for what a notice says.
+    /// Takes the callers that a notice answers.
     pub(super) fn answered_by(&mut self, notice: &Notice) -> Option<Answered> {
         match notice {
             Notice::Published { ticket, result } => {

@@ -6,7 +6,7 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Arc, Mutex, PoisonError};
 use crate::waiters::{Place, Waiters};
 
-/// Counts the waiting bytes, and tells when connections with busy hooks must not be read.
+/// Counts the queued bytes, and decides when connections with busy hooks must not be read.
 ///
 /// It becomes full at its limit and stays full until half of that is left, so that a single finished
 /// message does not wake every waiting task.

@@ -16,8 +16,8 @@ impl Locked {
         }
     }
 
-    /// [`Switchboard::broadcast_message`]. In a cluster, returns what is known at once: whether too much
-    /// waits for the broker, or what became of it in a room that does not wait for the broker.
+    /// [`Switchboard::broadcast_message`]. In a cluster, returns what is known at once: an error if the
+    /// outbox is full, and the outcome in rooms with local order.
     pub(crate) fn broadcast(
         &mut self,
         now: Time,
@@ -48,8 +48,8 @@ impl Locked {
         joined.take_orders(port)
     }
 
-    /// Says goodbye to the other nodes when a drain has ended. Returns the report if there is nobody to
-    /// say it to.
+    /// Retires the node from its cluster when a drain has ended. Returns the report if the node has no
+    /// cluster.
     pub(super) fn retire(&mut self, now: Time, report: DrainReport) -> Option<DrainReport> {
         let Some(joined) = &mut self.joined else {
             return Some(report);

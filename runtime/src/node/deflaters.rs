@@ -1,4 +1,4 @@
-//! The deflater that a thread keeps, for whoever publishes on it.
+//! The deflater that a thread keeps, for calls that publish on it.
 
 use std::cell::Cell;
 
@@ -14,7 +14,7 @@ thread_local! {
 }
 
 impl Shared {
-    /// Takes the thread's deflater, if a connection can inflate what it makes.
+    /// Takes the thread's deflater, if some connection can inflate its output.
     pub(crate) fn take_deflater(&self) -> Option<Box<Deflater>> {
         let level = self.config.compression?.level;
         if !self.has_inflating() {

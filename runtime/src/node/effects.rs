@@ -21,9 +21,9 @@ pub(crate) enum Effect {
     Shutdown(Arc<Link>),
     Evict(Arc<Link>, Option<Frame>),
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
-    /// With whom it concerns.
+    /// With the connection that it concerns.
     Notice(Notice, Option<Who>),
-    /// Somebody who waits for an answer gets it.
+    /// The answer to a waiting caller.
     Answered(Answered),
     /// A drain has ended.
     Drained(DrainReport),

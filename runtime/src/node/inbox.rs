@@ -120,7 +120,7 @@ impl<A> Inbox<A> {
 pub(crate) struct TaskWaker<A> {
     inbox: Arc<Inbox<A>>,
     token: AtomicU64,
-    /// The event loop has been told already.
+    /// The event loop has already been woken.
     rung: AtomicBool,
     /// What the task is to see when it is polled.
     pub(super) flags: AtomicU8,

@@ -14,7 +14,7 @@ pub(crate) struct Joined {
     attempts: u64,
     /// The attempt whose events count.
     current: Option<u64>,
-    /// The report of a drain, until the node has said goodbye to the others.
+    /// The report of a drain, until the node has retired from its cluster.
     pub(super) report: Option<DrainReport>,
 }
 

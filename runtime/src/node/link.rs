@@ -1,4 +1,4 @@
-//! What everybody who knows a connection shares, and how it reaches its event loop.
+//! The shared part of a connection, through which others reach its event loop.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -36,7 +36,7 @@ pub(crate) enum Arrival {
 /// What is known of a stream that the application has upgraded.
 pub(crate) struct Upgraded {
     pub(crate) request: Request,
-    /// Who the client is, if the application knows already.
+    /// The identity of the client, if the application has already supplied it.
     pub(crate) admission: Option<Admission>,
 }
 
@@ -58,7 +58,7 @@ pub(crate) const BLOCKED: u8 = 2;
 /// The connection has entered or left rooms, which [`Link::take_rooms`] returns.
 pub(crate) const ROOMS: u8 = 4;
 
-/// Whom the log lines about a connection name.
+/// The fields of log lines about a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Who {
     /// The client's address; behind a trusted proxy, the proxy's until the request is read. One that is
@@ -91,7 +91,7 @@ pub(crate) struct Link {
 #[cfg(not(test))]
 const _: () = assert!(size_of::<Link>() <= 88);
 
-/// What is known of a connection, and what its session is to be told.
+/// The state of a connection, and pending notifications to its session.
 struct State {
     user: Option<Arc<str>>,
     news: Option<Box<News>>,
@@ -99,7 +99,7 @@ struct State {
     peer: Ipv6Addr,
 }
 
-/// What the session is to be told. Absent most of the time.
+/// Pending notifications to the session. Absent most of the time.
 #[derive(Debug, Default)]
 struct News {
     end: Option<End>,
@@ -117,9 +117,10 @@ pub(crate) struct End {
 /// when it can no longer be called.
 pub(crate) struct Farewell(Weak<dyn Farewells>);
 
-/// Counts the ends that the application is still to be told of.
+/// Counts the ends of which the application has not been notified yet.
 pub(crate) trait Farewells: Send + Sync {
-    /// One of them has been told. Takes the lock of the core, so it must not be held.
+    /// Records that the application was notified of one. Takes the lock of the core, so it must not be
+    /// held.
     fn farewell_said(&self);
 }
 
@@ -156,7 +157,7 @@ impl Link {
         }
     }
 
-    /// Returns whom log lines name.
+    /// Returns the fields of log lines.
     pub(crate) fn who(&self) -> Who {
         let state = self.state();
         Who {

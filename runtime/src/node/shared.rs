@@ -298,7 +298,7 @@ impl Shared {
     }
 
     /// Marks an event loop of this hub as taking its turn on this thread, until the guard is dropped.
-    /// Writes that come up meanwhile need no wake-up, since the turn ends with writing.
+    /// Writes that become due during the turn need no wake-up, since the turn ends with writing.
     pub(crate) fn begin_turn(&self) -> TurnGuard {
         TurnGuard(TURN.with(|turn| turn.replace(self.address())))
     }
@@ -318,7 +318,7 @@ impl Shared {
 
     /// Passes an event of a connection's stream to the core.
     pub(crate) fn event(&self, id: ConnectionId, event: Event<'_>) {
-        // A stale id means that the connection has gone; its task is about to be told.
+        // A stale id means that the connection is gone; its task is about to be notified.
         let _ = self.with(|locked, now| locked.switchboard.handle(now, id, event));
     }
 

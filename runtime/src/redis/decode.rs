@@ -7,13 +7,13 @@ use switchboard_core::cluster::{
 
 use super::reply::{Elements, Reply, digits_to_number};
 
-/// Returns what a reply to a command says. Further elements of a list are ignored, so that later
-/// scripts can add some.
+/// Decodes the reply to a command. Additional elements of a list are ignored, so that later scripts can
+/// add some.
 ///
 /// # Errors
 ///
-/// An error reply gives what it means, anything else that is not a reply to this command
-/// [`Failure::Malformed`].
+/// An error reply is decoded to the failure that it means. Anything else that is not a reply to this
+/// command is [`Failure::Malformed`].
 pub fn decode(command: &Command, reply: Reply) -> Done {
     match command {
         Command::Append(append) => decode_append(append.bodies.len(), reply),

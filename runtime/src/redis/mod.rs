@@ -1,14 +1,14 @@
-//! The cluster's commands in the words of Redis: which script, with which keys and arguments, and what
-//! its reply means.
+//! The cluster's commands as calls of Redis: which script, with which keys and arguments, and the
+//! meaning of its reply.
 //!
 //! ```text
 //! Command ──▶ encode ──▶ EVALSHA sha keys arguments ──▶ Redis
 //!    Done ◀── decode ◀── Reply ◀──────────────────────────┘
 //! ```
 //!
-//! Nothing of that does I/O or knows a client library: `encode` gives the arguments of one request, and
-//! `decode` takes the reply as a `Reply`. The scripts are in `redis/scripts`; each says there what it
-//! takes, returns and guarantees.
+//! None of this does I/O or depends on a client library: `encode` returns the arguments of one request,
+//! and `decode` takes the reply as a `Reply`. The scripts are in `redis/scripts`; each documents its
+//! arguments, result and guarantees.
 //!
 //! The connection is in the module `adapter`, with the features `redis-tokio` and `redis-smol`.
 

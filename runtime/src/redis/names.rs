@@ -73,7 +73,7 @@ impl Names {
         format!("{}:{{n}}:{registration}", self.prefix)
     }
 
-    /// The key and the channel with which a connection tries what it may do.
+    /// The key and the channel with which a connection tests its permissions.
     pub fn probe(&self) -> String {
         format!("{}:probe", self.prefix)
     }

@@ -60,7 +60,7 @@ impl Reply {
         }
     }
 
-    /// The elements of a list, or nothing where there is none.
+    /// The elements of a list, or `None` if there is none.
     pub(super) fn list_if_any(self) -> Result<Option<Elements>, Failure> {
         match self {
             Self::Nil => Ok(None),
@@ -113,7 +113,7 @@ pub(super) fn digits_to_number(digits: &[u8]) -> Option<u64> {
     str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// The elements of a list, each of which must be there.
+/// The elements of a list, each of which must exist.
 pub(super) struct Elements(std::vec::IntoIter<Reply>);
 
 impl Elements {

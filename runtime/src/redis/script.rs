@@ -10,7 +10,7 @@ use sha1::{Digest, Sha1};
 pub enum Script {
     /// Numbers messages, keeps them and publishes them.
     Append,
-    /// Notes a session and reads what was missed.
+    /// Records a session and reads missed messages.
     Sync,
     /// Changes the list of users in a room.
     Presence,

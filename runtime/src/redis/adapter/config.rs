@@ -11,7 +11,7 @@ use super::target::{Host, Target};
 #[non_exhaustive]
 #[derive(Clone)]
 pub struct Config {
-    /// Where it is, and as whom the node logs in.
+    /// The address of the broker, and the credentials of the node.
     pub target: Target,
     /// What the names of keys and channels begin with. Clusters that share a Redis need different ones:
     /// channels do not belong to a database.

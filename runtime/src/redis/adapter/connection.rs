@@ -72,8 +72,8 @@ impl Connection {
         })
     }
 
-    /// Sends requests in one write. One future at a time, and it must be dropped with the connection, which
-    /// has to be polled meanwhile.
+    /// Sends requests in one write. There may be one such future at a time. The connection has to be
+    /// polled until it is ready, and it must be dropped together with the connection.
     pub(super) fn send(
         &self,
         requests: Pipeline,

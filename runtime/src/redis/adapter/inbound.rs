@@ -1,4 +1,4 @@
-//! What a connection has received and the machine has not been told yet, and how much that may be.
+//! Data that a connection has received and not yet reported to the state machine, and its limits.
 
 use redis::{PushInfo, PushKind, Value};
 use switchboard_core::cluster::Channel;
@@ -7,7 +7,7 @@ use crate::redis::names::Names;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bytes that are read before the machine is told what they held.
+/// The number of bytes that are read before their contents are reported to the state machine.
 const TURN: usize = 256 << 10;
 
 /// Counts the bytes that a connection reads.

@@ -1,5 +1,5 @@
-//! The first things asked of a server: whether it is the master, which life its data have, and whether
-//! the node may do what it needs. The scripts are loaded in the same step.
+//! The first requests to a server: whether it is the master, which incarnation its data have, and
+//! whether the node has the permissions that it needs. The scripts are loaded in the same step.
 
 use redis::{Pipeline, Value};
 
@@ -141,7 +141,8 @@ impl About {
         }
     }
 
-    /// A version that cannot be read is no reason to refuse a server: the scripts show what it can do.
+    /// A server whose version cannot be parsed is not refused, because loading the scripts shows what
+    /// it supports.
     fn is_too_old(&self) -> bool {
         let mut numbers = self.version.split('.').map(str::parse);
         match (numbers.next(), numbers.next()) {

@@ -1,4 +1,4 @@
-//! What an operator is told about the connection: each problem once, not once per attempt.
+//! Logs problems of the connection: each problem once, not once per attempt.
 
 use std::time::{Duration, Instant};
 
@@ -7,24 +7,24 @@ use super::problem::Problem;
 use super::target::Host;
 use crate::shield::{debug, error, info, warn};
 
-/// A problem that comes back later than this is told again.
+/// A problem that recurs later than this is logged again.
 const AGAIN: Duration = Duration::from_secs(60);
 /// Different problems that are remembered.
 const REMEMBERED: usize = 16;
 
-/// What was told, and what is still to be told.
+/// What was logged, and what is still to be logged.
 #[derive(Default)]
 pub(super) struct Journal {
     told: Vec<(Problem, Instant)>,
     /// What to say once the connection has proved to work.
     news: Option<String>,
-    /// Whether anything was said since the connection last worked.
+    /// Whether a problem was logged since the connection last worked.
     is_away: bool,
     evicts: Option<String>,
 }
 
 impl Journal {
-    /// Tells a problem, unless it has just been told.
+    /// Logs a problem, unless it was logged recently.
     pub(super) fn problem(&mut self, now: Instant, problem: &Problem) {
         self.told.retain(|(_, at)| now.duration_since(*at) < AGAIN);
         if self.told.iter().any(|(told, _)| told == problem) {
@@ -43,7 +43,7 @@ impl Journal {
         }
     }
 
-    /// Remembers to tell of a connection, once it has proved to work.
+    /// Remembers to log a connection, once it has proved to work.
     pub(super) fn connected(&mut self, host: &Host, introduced: &Introduced) {
         if self.evicts != introduced.evicts {
             self.evicts.clone_from(&introduced.evicts);

@@ -6,10 +6,10 @@ use switchboard_core::cluster::{Channel, Command, Done};
 
 use super::problem::Problem;
 
-/// The machine of a node, as its adapter sees it: behind whatever lock it has.
+/// The state machine of a node, from the view of its adapter, behind whatever lock it has.
 ///
-/// Attempts to connect are counted by whoever implements this. An event of another attempt than the last
-/// one comes too late, and must be ignored.
+/// The implementation counts the attempts to connect. An event of any attempt but the last one is late,
+/// and must be ignored.
 pub trait Link: Send + Sync + 'static {
     /// Takes the next order, or registers to be woken for one. `None` ends the adapter.
     fn poll_order(&self, context: &mut Context<'_>) -> Poll<Option<Order>>;
@@ -23,7 +23,7 @@ pub trait Link: Send + Sync + 'static {
 pub enum Order {
     /// Connect, as this attempt: [`Event::Connected`] or [`Event::Lost`] follows.
     Connect(u64),
-    /// Drop the connection or the attempt. Nothing more is told about it.
+    /// Drop the connection or the attempt. Nothing more is reported about it.
     Hangup,
     /// Subscribe to channels.
     Subscribe(Vec<Channel>),
@@ -37,7 +37,7 @@ pub enum Order {
     Read(u64, Command),
 }
 
-/// What an adapter tells its machine.
+/// An event that an adapter reports to its state machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The connection is there, the scripts are loaded.

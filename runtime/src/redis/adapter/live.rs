@@ -1,4 +1,4 @@
-//! The connection of messages: one request at a time, and what arrives meanwhile.
+//! The connection for messages: one request at a time, and the pushes that arrive.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
@@ -29,12 +29,12 @@ enum Asked {
     Commands(Vec<Command>, BoxFuture<Result<Vec<Value>, RedisError>>),
 }
 
-/// What a connection has to tell.
+/// A report of a connection.
 pub(super) enum Report {
     Pushed(Pushes),
     /// What became of each command, and the first problem among them.
     Answered(Vec<Done>, Option<Problem>),
-    /// It is of no use any more.
+    /// It is no longer usable.
     Lost(Problem),
 }
 
@@ -87,8 +87,8 @@ impl Live {
         self.requests.push_back(Request::Send(commands));
     }
 
-    /// Reads, writes and asks. What arrives is told in its order, except that what is read together with an
-    /// answer may be told before it.
+    /// Reads, writes and sends requests. Data is reported in the order of arrival, except that data
+    /// read together with an answer may be reported before it.
     pub(super) fn poll(&mut self, context: &mut Context<'_>, tell: &mut dyn FnMut(Report)) {
         loop {
             self.ask();
@@ -137,7 +137,7 @@ impl Live {
         };
     }
 
-    /// Returns what a request came to, if it has; nothing is to be told of a subscription.
+    /// Returns the outcome of a request, if there is one; subscriptions are not reported.
     fn poll_asked(&mut self, context: &mut Context<'_>) -> Option<Result<Option<Report>, Problem>> {
         let polled = match self.asked.as_mut()? {
             Asked::Subscription(request) => request.as_mut().poll(context).map_ok(|()| None),

@@ -1,4 +1,4 @@
-//! The adapter: one task that keeps the connection to Redis for a machine of a cluster.
+//! The adapter: one task that maintains the connection to Redis for the state machine of a cluster.
 //!
 //! ```text
 //!             Order                       requests
@@ -7,9 +7,9 @@
 //!             Event                 answers, pushes
 //! ```
 //!
-//! It carries bytes and decides nothing: when to connect, when to give up and what to ask is the
-//! machine's. What it adds is bounds: on the size of what it receives, and on the time that sentinels and
-//! long reads may take, for which a machine has no orders.
+//! It transfers bytes and makes no decisions: the state machine decides when to connect, when to give
+//! up and what to send. The adapter only adds limits on the size of received data, and on the time that
+//! sentinels and long reads may take, which the state machine does not control.
 
 mod config;
 mod connection;

@@ -38,7 +38,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// Whether it stays until somebody changes a configuration.
+    /// Returns whether it persists until the configuration is changed.
     pub fn needs_operator(&self) -> bool {
         matches!(
             self,

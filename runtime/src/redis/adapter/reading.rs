@@ -44,7 +44,7 @@ impl<R: Reach> Reading<R> {
         self.waiting.push_back((number, command));
     }
 
-    /// Drops the connection, and what was to be read.
+    /// Drops the connection, and pending reads.
     pub(super) fn close(&mut self) {
         self.waiting.clear();
         self.enter(State::Closed);
@@ -58,7 +58,7 @@ impl<R: Reach> Reading<R> {
                 State::Closed => State::Dialing(self.dial()),
                 State::Dialing(mut dialing) => match dialing.as_mut().poll(context) {
                     Poll::Ready(Ok(connection)) => State::Idle(connection),
-                    // Why is told where the machine's own connection meets the same.
+                    // The state machine's own connection meets the same problem and logs it.
                     Poll::Ready(Err(_)) => return self.give_up(),
                     Poll::Pending => return self.wait(context, State::Dialing(dialing)),
                 },

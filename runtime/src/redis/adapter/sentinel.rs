@@ -21,8 +21,8 @@ use crate::runtime::Timer;
 /// Bytes of what a sentinel answers.
 const ANSWER: usize = 64 << 10;
 
-/// Asks one sentinel after the other, beginning with the one of this number. Returns the master, and the
-/// number of who knew it.
+/// Asks one sentinel after the other, beginning with the one of this number. Returns the master, and
+/// the number of the sentinel that knew it.
 ///
 /// # Errors
 ///

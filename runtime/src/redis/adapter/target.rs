@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-/// Where the broker is, and as whom a node logs in.
+/// The address of the broker, and the credentials of the node.
 ///
 /// ```text
 /// redis://[user:password@]host[:6379][/database]
@@ -48,7 +48,7 @@ pub(super) struct Login {
 pub enum BadTarget {
     /// It does not begin with a known scheme.
     Scheme,
-    /// A host is missing, or is none.
+    /// A host is missing or invalid.
     Host,
     /// A port is no number from 1 to 65535.
     Port,
