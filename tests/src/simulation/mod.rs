@@ -86,6 +86,7 @@ mod presence;
 mod publishing;
 mod rates;
 mod recoveries;
+mod refusals;
 mod resending;
 mod schedule;
 mod seam;

@@ -1,5 +1,7 @@
 //! Random commands. They follow what was answered before, so that most of them make sense.
 
+mod arguments;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,8 +9,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use switchboard_core::cluster::{
     Answer, Append, Appended, Beat, BrokerTime, Channel, Command, Direct, Keep, Kick, Login,
-    Logout, Lookup, Occupants, Position, Presence, Range, Retention, Retire, Seats, Sync, Values,
-    Writer,
+    Logout, Lookup, Occupants, Position, Presence, Range, Retire, Seats, Sync, Values,
 };
 
 use switchboard_tests::broker::Key;
@@ -385,80 +386,5 @@ impl Commands {
     fn set_next(&mut self, node: &Arc<str>, room: &Arc<str>, own: Option<u64>) {
         let next = own.map_or(1, |own| own + 1);
         self.next.insert((node.clone(), room.clone()), next);
-    }
-
-    fn writer(&mut self) -> Writer {
-        let node = self.rng.usize(0..NODES.len());
-        let newest = self.sessions[node];
-        Writer {
-            node: NODES[node].into(),
-            session: if self.rng.u32(0..12) == 0 {
-                newest.saturating_sub(1)
-            } else {
-                newest
-            },
-            incarnation: self.incarnation(),
-        }
-    }
-
-    fn incarnation(&mut self) -> Arc<str> {
-        let old = u64::from(self.rng.u32(0..100) == 0);
-        format!("life-{}", self.incarnation - old).into()
-    }
-
-    fn fresh(&mut self) -> Arc<str> {
-        self.epochs += 1;
-        format!("e{}", self.epochs).into()
-    }
-
-    fn retention(&mut self) -> Retention {
-        Retention {
-            messages: self.rng.u32(5..45),
-            log: self.live(),
-            numbers: self.live(),
-        }
-    }
-
-    /// Lives that none of a test's keys survives, and that differ by more than a test takes.
-    fn live(&mut self) -> Duration {
-        Duration::from_secs(HOUR * self.rng.u64(1..5))
-    }
-
-    fn dead(&mut self) -> Vec<Arc<str>> {
-        if self.rng.u32(0..5) == 0 {
-            vec![self.registration()]
-        } else {
-            Vec::new()
-        }
-    }
-
-    fn body(&mut self) -> Arc<[u8]> {
-        let len = self.rng.usize(0..20);
-        (0..len).map(|_| self.rng.u8(..)).collect()
-    }
-
-    fn registration(&mut self) -> Arc<str> {
-        let node = self.node();
-        self.registration_of(&node)
-    }
-
-    fn registration_of(&mut self, node: &str) -> Arc<str> {
-        format!("{node}.{}", self.rng.u32(1..3)).into()
-    }
-
-    fn room(&mut self) -> Arc<str> {
-        ROOMS[self.rng.usize(0..ROOMS.len())].into()
-    }
-
-    fn user(&mut self) -> Arc<str> {
-        USERS[self.rng.usize(0..USERS.len())].into()
-    }
-
-    fn node(&mut self) -> Arc<str> {
-        NODES[self.rng.usize(0..NODES.len())].into()
-    }
-
-    fn connection(&mut self) -> Arc<str> {
-        CONNECTIONS[self.rng.usize(0..CONNECTIONS.len())].into()
     }
 }
