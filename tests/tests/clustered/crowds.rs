@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use allocation_counter::measure;
+use switchboard_core::cluster::Output;
 use switchboard_core::{Config, ConnectionId, UserPolicy, WhenDown};
 use switchboard_tests::broker::SimRedis;
 
@@ -73,5 +74,32 @@ fn a_room_goes_on_in_another_epoch_by_the_same_work_however_many_members_it_has(
         let told = node.told(id);
         assert_eq!(told[..2], ["at 0 null", "1 \"alone\""]);
         assert_eq!(told[2..], *ack);
+    }
+}
+
+/// A node on which so many are logged in loses its link to the broker, and has another one. Returns the bytes
+/// that each of the two allocates.
+fn lose_the_link(logins: usize) -> [u64; 2] {
+    let mut redis = broker();
+    let mut node = Node::start_with(&mut redis, "a", WhenDown::Alone, many);
+    node.crowd_comes(&mut redis, &["ann"], logins);
+    node.passes(&mut redis, Duration::from_secs(1));
+    let lost = measure(|| node.clustered.lost(node.now, &mut node.board));
+    while !matches!(node.clustered.poll_order(), Some(Output::Connect)) {
+        node.now = node.now.max(node.clustered.next_deadline());
+        node.clustered.tick(node.now, &mut node.board);
+    }
+    let life = redis.incarnation();
+    let found = || {
+        node.clustered.connected(node.now, &mut node.board, &life);
+    };
+    [lost.bytes_total, measure(found).bytes_total]
+}
+
+#[test]
+fn the_link_to_the_broker_is_lost_and_found_by_the_same_work_however_many_are_logged_in() {
+    let (few, most) = (lose_the_link(FEW), lose_the_link(MANY));
+    for (few, most) in few.into_iter().zip(most) {
+        assert!(most <= few + 1_024, "{most} bytes for many, {few} for few");
     }
 }

@@ -113,10 +113,8 @@ impl Cluster {
             };
             let key = (user.into(), connection);
             self.is_put_out(&key, &reason.into());
-            let is_held = self.claims.get_mut(&key).is_some_and(|claim| {
-                claim.stage == Stage::Held && *registration == **self.lease.registration()
-            });
-            if is_held {
+            let is_present = *registration == **self.lease.registration();
+            if is_present && self.claims.is_held(&key) {
                 self.remove_claim(&key);
             } else {
                 // A command that is on its way may bring the claim back.
