@@ -9,8 +9,8 @@ use super::room_body::RoomBody;
 /// What became of a command: an answer, or the reason why it was not applied.
 pub type Done = Result<Answer, Failure>;
 
-/// The broker's answer to the [`Command`](super::Command) of the same name. Lists are in no
-/// particular order where nothing else is said.
+/// The broker's answer to the [`Command`](super::Command) of the same name. Lists are in no particular
+/// order unless stated otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The messages are in the log.
@@ -81,19 +81,19 @@ pub enum Answer {
     },
     /// The command came through an earlier connection of the node, and was not applied.
     StaleSession,
-    /// The claim was made, or was put out at once.
+    /// The claim was made, or was removed at once.
     Login {
         /// When the claim was made.
         stamp: BrokerTime,
-        /// The claims that were put out, oldest first; among them the one that was made, where
-        /// others go before it.
+        /// The claims that were removed, oldest first, possibly including the new one, if others take
+        /// precedence.
         put_out: Vec<Claim>,
         /// When.
         at: BrokerTime,
     },
     /// Whether the claim had been there.
     Logout(bool),
-    /// The user was put out.
+    /// The user was kicked.
     Kick {
         /// When.
         at: BrokerTime,
@@ -102,7 +102,7 @@ pub enum Answer {
     },
     /// The claims of a user; `None` where the broker has nothing of this incarnation.
     Lookup(Option<Vec<Claim>>),
-    /// Whom the message was published to, the node with the oldest claim first.
+    /// The nodes to which the message was published, the one with the oldest claim first.
     Direct(Vec<Reached>),
     /// The lease runs.
     Beat {
@@ -111,7 +111,7 @@ pub enum Answer {
         /// All registrations on the list, where this one was new.
         peers: Option<Vec<Peer>>,
     },
-    /// The lease had run out: the node has to register anew.
+    /// The lease had expired: the node has to register again.
     Fenced {
         /// When that was found.
         at: BrokerTime,
@@ -143,7 +143,7 @@ pub struct OccupantList {
     pub epoch: Arc<str>,
     /// The version of the list.
     pub version: u64,
-    /// Who is there.
+    /// The users in the room.
     pub users: Vec<Occupant>,
 }
 
@@ -156,7 +156,7 @@ pub struct RoomPosition {
     pub seq: u64,
     /// The version of the list of users.
     pub version: u64,
-    /// How many entries the list has: fewer than its version tells, if the broker gave it up.
+    /// The number of entries of the list: fewer than its version implies if the broker has evicted it.
     pub users: u64,
 }
 
@@ -169,7 +169,7 @@ pub struct Occupant {
     pub user: Arc<str>,
     /// The version of the list in which that was written.
     pub since: u64,
-    /// What is told of the user beside the name.
+    /// The presence info of the user.
     pub info: Info,
 }
 
@@ -197,7 +197,7 @@ pub struct Claim {
     pub connection: Arc<str>,
 }
 
-/// A node that was to be told something.
+/// A node to which something was published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reached {
     /// The node; for a kick its registration.
@@ -213,7 +213,7 @@ pub struct Reached {
 pub struct Peer {
     /// The registration.
     pub registration: Arc<str>,
-    /// What it said about itself.
+    /// Its report about itself.
     pub info: Arc<str>,
 }
 
@@ -237,9 +237,9 @@ pub enum Failure {
     NoAuth,
     /// The server does not allow this user the command.
     NoPermission,
-    /// The server is running a script of somebody for too long.
+    /// The server has been running a script for too long.
     Busy,
-    /// A key belongs to somebody else.
+    /// A key has a foreign type.
     WrongType,
     /// Another error of the server.
     Other,

@@ -34,7 +34,7 @@ pub struct Body<'a> {
     pub excluded_sessions: Vec<&'a str>,
     /// The key whose value it is, in a room that keeps the latest of each.
     pub key: Option<&'a str>,
-    /// It is not to be compressed for those who get it.
+    /// It must not be compressed for its recipients.
     pub uncompressed: bool,
     /// Whether it is to be the key's value only where the key has none.
     pub only_if_absent: bool,
@@ -151,7 +151,7 @@ impl<'a> Body<'a> {
         Ok(body)
     }
 
-    /// Returns the content of a `message` to the members of a room; `None` if it is none.
+    /// Returns the content of a `message` to the members of a room; `None` if it is not JSON.
     pub(crate) fn json(&self) -> Option<Content<'a>> {
         if self.form != Form::Json {
             return None;

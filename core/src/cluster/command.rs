@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is told of a user in a room beside the name: JSON in one line; nothing of most users.
+/// The presence info of a user in a room: JSON in one line, which most users do not have.
 pub type Info = Option<Arc<str>>;
 
 /// One question of a node to the broker, answered by one [`Answer`](super::Answer).
@@ -16,7 +16,7 @@ pub type Info = Option<Arc<str>>;
 pub enum Command {
     /// Number messages, keep them, and publish them to the room.
     Append(Append),
-    /// Note a new session of the node, and read what it missed of a room.
+    /// Record a new session of the node, and read the messages of a room that it missed.
     Sync(Sync),
     /// Change the list of users in a room, and publish what changed.
     Presence(Presence),
@@ -30,7 +30,7 @@ pub enum Command {
     Values(Values),
     /// Set how many seats of a room the node uses.
     Seats(Seats),
-    /// Claim a user for a connection, and put out claims over the limit.
+    /// Claim a user for a connection, and remove claims over the limit.
     Login(Login),
     /// Give up a claim.
     Logout(Logout),
@@ -66,7 +66,7 @@ pub enum Channel {
     Inbox(Arc<str>),
 }
 
-/// Who writes, through which connection, to which data.
+/// The writing node, its connection, and the incarnation of the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Writer {
     /// The node: its configured name and a random part, the same for the life of the process.
@@ -74,8 +74,8 @@ pub struct Writer {
     /// Counts the node's connections to the broker. What an earlier connection left behind and the
     /// broker reads late is refused by this number.
     pub session: u64,
-    /// Identifies the life of the broker's data that the connection found. Data of another
-    /// incarnation may lack what was acknowledged, so nothing of it is continued.
+    /// Identifies the life of the broker's data that the connection found. Data of another incarnation
+    /// may lack acknowledged writes, so it is not continued.
     pub incarnation: Arc<str>,
 }
 
@@ -91,8 +91,8 @@ pub struct Retention {
     pub messages: u32,
     /// How long messages outlive the last one.
     pub log: Duration,
-    /// How long numbers and epoch outlive the last use. Longer than `log`: numbers that start anew
-    /// beside old messages would be taken for those.
+    /// How long numbers and epoch outlive the last use. Longer than `log`, because numbers that
+    /// restarted next to old messages would be mistaken for theirs.
     pub numbers: Duration,
 }
 
@@ -106,7 +106,7 @@ pub struct Retention {
 pub struct Append {
     /// The room.
     pub room: Arc<str>,
-    /// Who writes.
+    /// The writing node.
     pub writer: Writer,
     /// The epoch to start where the room has none.
     pub fresh: Arc<str>,
@@ -128,7 +128,7 @@ pub struct Append {
 pub struct Sync {
     /// The room.
     pub room: Arc<str>,
-    /// Who asks.
+    /// The requesting node.
     pub writer: Writer,
     /// The epoch to start where the room has none.
     pub fresh: Arc<str>,
@@ -146,21 +146,21 @@ pub struct Sync {
 /// Changes the list of users in a room, and publishes what changed as
 /// [`Push::Presence`](super::Push::Presence).
 ///
-/// A user who is there already with the same info, or is not, is no change. A command without any change
-/// publishes nothing, so a repeat changes nothing.
+/// Adding a user who is already listed with the same info, or removing one who is not listed, is no
+/// change. A command without changes publishes nothing, so that a repeat has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presence {
     /// The room.
     pub room: Arc<str>,
-    /// Who writes.
+    /// The writing node.
     pub writer: Writer,
     /// The epoch to start where the room has none.
     pub fresh: Arc<str>,
     /// Whose users: the node's own registration, or that of a dead node.
     pub registration: Arc<str>,
-    /// Users who are there now, and what is told of each.
+    /// Users who are in the room now, each with the presence info.
     pub joined: Vec<(Arc<str>, Info)>,
-    /// Users who no longer are.
+    /// Users who are no longer in the room.
     pub left: Vec<Arc<str>>,
     /// How long numbers and epoch outlive the last use.
     pub numbers: Duration,
@@ -225,8 +225,8 @@ pub struct Values {
 
 /// Sets how many seats of a room the node uses, within what the other nodes leave.
 ///
-/// The number is absolute, so a repeat changes nothing. What is `held` is always granted: after a
-/// loss of data, people who sit are not sent away.
+/// The number is absolute, so that a repeat has no effect. Seats that are `held` are always granted, so
+/// that no member is removed after a loss of data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seats {
     /// The room.
@@ -258,23 +258,23 @@ pub enum Keep {
     Oldest,
 }
 
-/// Claims a user for a connection, and puts out the claims that are then over the limit. Each node
-/// that loses some is told by [`Push::Close`](super::Push::Close) in its inbox.
+/// Claims a user for a connection, and removes the claims that are then over the limit. Each node that
+/// loses claims is notified by [`Push::Close`](super::Push::Close) in its inbox.
 ///
-/// A claim that exists keeps its stamp, so a repeat changes nothing.
+/// An existing claim keeps its stamp, so that a repeat has no effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// The user.
     pub user: Arc<str>,
-    /// Who claims.
+    /// The claiming node.
     pub writer: Writer,
     /// The node's present registration.
     pub registration: Arc<str>,
     /// The connection, unique within the node.
     pub connection: Arc<str>,
     /// When the claim was made; `None` is now. A claim of now is newer than all others, so a command
-    /// that is repeated because its answer was lost must say when it was sent first: it would else
-    /// put out who came in between.
+    /// that is repeated because its answer was lost must have the time of the first attempt; otherwise
+    /// it would remove claims made in between.
     pub at: Option<BrokerTime>,
     /// When the connection logged in, where that was before `at`: a kick since then puts it out.
     pub since: Option<BrokerTime>,
@@ -284,7 +284,7 @@ pub struct Login {
     pub keep: Keep,
     /// How long claims outlive their last use.
     pub expiry: Duration,
-    /// Why the others are put out, as a word.
+    /// The reason for removing the others, as a word.
     pub reason: Arc<str>,
     /// Registrations that are known to be dead: their claims are dropped.
     pub dead: Vec<Arc<str>>,
@@ -295,7 +295,7 @@ pub struct Login {
 pub struct Logout {
     /// The user.
     pub user: Arc<str>,
-    /// Who gives up.
+    /// The node that gives up the claim.
     pub writer: Writer,
     /// The registration that claimed.
     pub registration: Arc<str>,
@@ -306,8 +306,8 @@ pub struct Logout {
     pub rest: Duration,
 }
 
-/// Puts out all claims of a user, and tells each node by [`Push::Close`](super::Push::Close). Claims of
-/// before that are made again later are put out, too, also where there is none now.
+/// Removes all claims of a user, and notifies each node by [`Push::Close`](super::Push::Close). Claims
+/// from before the kick that are made again later are removed, too, even if there are none now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kick {
     /// The user.

@@ -1,8 +1,7 @@
-//! Several nodes: what a node asks of a broker, what the broker answers, and what nodes tell each other.
+//! Several nodes: commands to a broker, its answers, and messages between nodes.
 //!
-//! Nothing here knows which broker it is. An adapter turns each [`Command`] into one atomic step of
-//! its broker, and each of that one's replies into a [`Done`]; docs/cluster.md describes the one for
-//! Redis.
+//! This module is independent of the broker. An adapter turns each [`Command`] into one atomic step of
+//! its broker, and each reply into a [`Done`]; docs/cluster.md describes the one for Redis.
 
 mod answer;
 mod body;

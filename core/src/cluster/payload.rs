@@ -85,7 +85,7 @@ impl NodeState {
     }
 }
 
-/// The fields for what is told of those who came, which stand in the first lines.
+/// Returns the fields for the presence info of users who joined, which are in the first lines.
 fn infos(joined: &[(&str, Option<&str>)]) -> String {
     let mut fields = String::new();
     if joined.iter().any(|(_, info)| info.is_some()) {

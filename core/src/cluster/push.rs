@@ -37,9 +37,9 @@ pub enum Push<'a> {
     Local {
         /// The node that sent it.
         node: &'a str,
-        /// Counts what its own numbers count in: with the next one they begin anew.
+        /// The node's stay in the room; its own numbers restart with each stay.
         stay: u64,
-        /// That node's own number of it; 0 for a message that nobody misses.
+        /// That node's own number of it; 0 for a volatile message.
         own: u64,
         /// The message.
         body: &'a [u8],
@@ -52,7 +52,7 @@ pub enum Push<'a> {
         epoch: &'a str,
         /// The node's registration.
         registration: &'a str,
-        /// Who came, or of whom something else is told, which is JSON in one line.
+        /// Users who joined, or whose presence info has changed, which is JSON in one line.
         joined: Vec<(&'a str, Option<&'a str>)>,
         /// Who left.
         left: Vec<&'a str>,
@@ -269,7 +269,7 @@ fn lines(body: &[u8]) -> Result<impl Iterator<Item = &str>, BadPush> {
     Ok(body.split('\n'))
 }
 
-/// Who came, with what is told of them, and who left.
+/// Users who joined, with their presence info, and users who left.
 type Changes<'a> = (Vec<(&'a str, Option<&'a str>)>, Vec<&'a str>);
 
 fn changes<'a>(body: &'a [u8], mut infos: Fields<'a>) -> Result<Changes<'a>, BadPush> {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use crate::Twin;
 
-/// The body of a message to a room as it stands in the log, which [`Body::parse`](super::Body::parse)
-/// reads, and what this node has compressed of it.
+/// The body of a message to a room as stored in the log, which [`Body::parse`](super::Body::parse)
+/// reads, and the form that this node has compressed.
 ///
-/// The latter is made before the lock of the node is taken, never leaves the node, and is only there for
-/// messages that were published here or arrived through a channel: what is read from the log goes out plain.
+/// The latter is created before the lock of the node is acquired, and never leaves the node. It exists
+/// only for messages that were published here or arrived through a channel; messages that are read from
+/// the log are sent uncompressed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RoomBody {
     bytes: Arc<[u8]>,

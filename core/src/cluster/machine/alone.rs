@@ -1,4 +1,4 @@
-//! Rooms go on alone while the broker is away for too long.
+//! Rooms that continue alone, because the broker has been unavailable for too long.
 
 use std::sync::Arc;
 

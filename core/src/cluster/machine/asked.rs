@@ -47,8 +47,8 @@ pub(super) enum Asked {
 }
 
 impl Asked {
-    /// Returns a copy where nothing else knows what was asked: that has to be asked again if there was no
-    /// answer. Rooms, claims and the lease know for themselves what a lost connection has left open.
+    /// Returns a copy of requests that are recorded only here, and that have to be sent again without
+    /// an answer. Rooms, claims and the lease record their own pending requests.
     pub(super) fn remembered_here(&self) -> Option<Self> {
         match self {
             Self::Question(question) => Some(Self::Question(*question)),

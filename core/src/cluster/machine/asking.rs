@@ -1,4 +1,4 @@
-//! What is said to the nodes of one user, and to all of them.
+//! Messages to the nodes of one user, and to all nodes.
 
 use std::sync::Arc;
 
@@ -145,7 +145,7 @@ impl Cluster {
         }
     }
 
-    /// The broker has named the nodes of a user, and told them.
+    /// The broker has published a message to the nodes of a user, and returned them.
     pub(super) fn direct_answered(&mut self, question: Question, reached: &[Reached]) {
         let pending = self.questions.get_mut(question);
         if pending.is_some_and(|pending| pending.was_asked(reached)) {

@@ -1,9 +1,9 @@
-//! The broker's clock, as far as this node can tell.
+//! An estimate of the broker's clock.
 
 use crate::Time;
 use crate::cluster::command::BrokerTime;
 
-/// The last time that the broker told, and when.
+/// The last time that the broker reported, and when it did.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct BrokerClock(Option<(BrokerTime, Time)>);
 
@@ -12,7 +12,7 @@ impl BrokerClock {
         self.0 = Some((at, now));
     }
 
-    /// The broker's time now, or a little earlier; `None` before it has told any.
+    /// Returns the broker's time now, or a little earlier; `None` before it has reported any.
     pub(super) fn estimate(&self, now: Time) -> Option<BrokerTime> {
         let (at, heard) = self.0?;
         let passed = now.since(heard).as_micros() as u64;

@@ -21,17 +21,17 @@ pub struct ClusterConfig {
     pub lease: LeaseTimes,
     /// How long users outlive the last heartbeat of their node; at least as long as its lease.
     pub leave_grace: Duration,
-    /// How long changes of who is here are gathered, before others are told.
+    /// How long changes of the users here are collected before they are written.
     pub presence_interval: Duration,
     /// How long users on other nodes are taken to be there while the broker is away.
     pub freeze: Duration,
-    /// How long the node follows a room that everybody has left.
+    /// How long the node follows a room without members.
     pub linger: Duration,
     /// Bytes of one [`Cluster::recall`](super::Cluster::recall), at most.
     pub recall_bytes: usize,
     /// How many connections a user may have.
     pub logins: LoginTerms,
-    /// How long somebody may wait for an answer of the broker, before this node decides alone.
+    /// How long a client may wait for an answer of the broker before this node decides alone.
     pub wait: Duration,
     /// After which time the seats of a room are confirmed. They are free after three times that.
     pub confirm: Duration,
@@ -51,7 +51,7 @@ pub struct ClusterConfig {
     pub outbox_messages: usize,
     /// Their bytes.
     pub outbox_bytes: usize,
-    /// Seeds what is random, such as the pauses between attempts.
+    /// The seed of random values, such as the pauses between attempts.
     pub seed: u64,
 }
 
@@ -73,7 +73,7 @@ pub enum Order {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenDown {
-    /// The members here go on by themselves, in an epoch of their own.
+    /// The members here continue alone, in a local epoch.
     #[default]
     Alone,
     /// Messages and newcomers are refused.
@@ -87,7 +87,7 @@ pub struct RoomTerms {
     pub order: Order,
     /// What happens while the broker is away.
     pub when_down: WhenDown,
-    /// Whether nodes tell each other who is in it.
+    /// Whether nodes share its list of users.
     pub presence: bool,
     /// How many keys may have a value, where the latest one of each is kept; 0 elsewhere. Such a room has
     /// a common order.
@@ -108,7 +108,7 @@ impl Default for RoomTerms {
 /// How many connections a user may have, over all nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginTerms {
-    /// So many; 0 is no limit.
+    /// The number; 0 means no limit.
     pub most: u32,
     /// Which stay.
     pub keep: Keep,
@@ -197,7 +197,8 @@ pub enum BadClusterConfig {
     Beat,
     /// An answer may take longer than rooms wait, or no time at all.
     Answer,
-    /// Rooms wait for longer than a lease, so other nodes would go on without this one before it knows.
+    /// Rooms wait for longer than a lease, so other nodes would consider this one dead before it
+    /// notices.
     Hold,
     /// The numbers of a room do not outlive its log, so they could be used twice.
     Retention,

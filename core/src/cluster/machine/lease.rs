@@ -24,7 +24,7 @@ pub(super) struct Lease {
     is_introduced: bool,
     beats: u64,
     due: Time,
-    /// Beats that have not come back through the channel, and when they were sent.
+    /// Heartbeats that have not come back through the channel, and when they were sent.
     out: VecDeque<(u64, Time)>,
     /// How long the last one took to come back.
     lag: Option<Duration>,

@@ -21,7 +21,7 @@ pub struct LinkTimes {
     pub answer: Duration,
     /// Without a question, until one is asked to see whether it is there still.
     pub idle: Duration,
-    /// To be away, until rooms go on alone.
+    /// How long the link may be down before rooms continue alone.
     pub hold: Duration,
     /// Between two attempts to connect, at most. While messages are held, it is an eighth of `hold`.
     pub retry: Duration,
@@ -114,7 +114,7 @@ impl Link {
         }
     }
 
-    /// When rooms go on alone.
+    /// When rooms continue alone.
     pub(super) fn alone_from(&self) -> Option<Time> {
         self.away.map(|since| since + self.times.hold)
     }
@@ -164,14 +164,14 @@ impl Link {
         }
     }
 
-    /// The link is not needed any more.
+    /// The link is no longer needed.
     pub(super) fn stop(&mut self) {
         self.state = State::Stopped;
     }
 
-    /// The link is gone. Nodes that lost it at the same time do not come back at the same time. While
-    /// messages are held it is tried often: a link that is back before `hold` is over costs nobody a
-    /// message, and one that is found back too late divides the rooms.
+    /// The link is lost. Pauses are random, so that nodes that lost it at the same time do not
+    /// reconnect at the same time. While messages are held, attempts are frequent: if the link is back
+    /// before `hold` is over, no message is lost, whereas a late reconnect divides the rooms.
     pub(super) fn lost(&mut self, now: Time, rng: &mut Rng) {
         self.attempts = self.attempts.saturating_add(1);
         if self.works() {

@@ -1,4 +1,4 @@
-//! What a node says in its heartbeats about what it does.
+//! The figures that a node reports in its heartbeats.
 
 use std::fmt::Write;
 

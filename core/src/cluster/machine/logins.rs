@@ -1,4 +1,4 @@
-//! Who is logged in where: the policy for several connections of a user holds over all nodes.
+//! Logins: applies the policy for several connections of a user over all nodes.
 
 use std::sync::Arc;
 
@@ -70,7 +70,7 @@ impl Cluster {
         }
     }
 
-    /// The broker has put out a claim, or refuses it.
+    /// The broker has removed a claim, or refuses it.
     fn is_put_out(&mut self, key: &Key, reason: &Arc<str>) {
         let Some(claim) = self.claims.get_mut(key) else {
             return;
@@ -95,7 +95,7 @@ impl Cluster {
         self.outputs.push_back(output);
     }
 
-    /// Connections of a user were put out, as a node's inbox says.
+    /// Claims of connections of a user were removed, as a push to the node's inbox reports.
     pub(super) fn close_arrived(
         &mut self,
         registration: &str,
@@ -191,7 +191,7 @@ impl Cluster {
             })
         } else {
             let (at, since) = (claim.stamp, claim.since);
-            // A repeat must not put out who came meanwhile.
+            // A repeat must not remove claims that were made in the meantime.
             claim.stamp = at.or(estimate);
             self.claims.set(&key, Stage::Asked);
             let terms = &self.config.logins;
@@ -256,7 +256,7 @@ impl Cluster {
         };
         if is_out {
             if self.config.logins.keep == Keep::Oldest && self.lookups.len() < LOOKUPS {
-                // The others may be held by a node that nobody remembers.
+                // The others may be held by a node that is forgotten.
                 self.lookups.push_back(Arc::clone(&key.0));
             }
             let reason = Arc::clone(&self.config.logins.reason);

@@ -16,7 +16,7 @@ use crate::cluster::room_body::RoomBody;
 const ROOMS: usize = 8;
 
 impl Cluster {
-    /// The first member of a room is here. Members are told where they begin by [`Output::Position`].
+    /// Enters a room for its first member here. [`Output::Position`] reports where members begin.
     pub fn enter(&mut self, now: Time, name: &Arc<str>, terms: RoomTerms) {
         if self.room(name).has_members {
             return;
@@ -40,8 +40,8 @@ impl Cluster {
         self.send(now);
     }
 
-    /// The last member of a room has gone. For [`ClusterConfig::linger`](super::ClusterConfig::linger)
-    /// the node follows the room all the same, and tells what is delivered, for those who come back.
+    /// Leaves a room after its last member. For [`ClusterConfig::linger`](super::ClusterConfig::linger)
+    /// the node still follows the room and reports its messages, for members who return.
     pub fn leave(&mut self, now: Time, name: &Arc<str>) {
         let Some(room) = self.rooms.get(name) else {
             return;
@@ -58,10 +58,10 @@ impl Cluster {
         }
     }
 
-    /// Reads the log of a room up to where it is now: pushes may be on their way here for long.
-    /// [`Output::CaughtUp`] tells when that is done, of all who asked up to then; their numbers ascend.
-    /// While the broker is away, [`Output::Unavailable`] may come instead. Those that ask while the log is being
-    /// read share the next reading, however many they are.
+    /// Reads the log of a room up to its current end, because pushes may be delayed.
+    /// [`Output::CaughtUp`] reports completion for all requests up to that time, whose numbers ascend.
+    /// While the broker is unavailable, [`Output::Unavailable`] may come instead. Requests made while
+    /// the log is being read share the next read.
     pub fn catch_up(&mut self, now: Time, name: &Arc<str>, number: u64) {
         if !self.follows(name) {
             let (room, upto) = (Arc::clone(name), number);
@@ -75,26 +75,27 @@ impl Cluster {
         self.send(now);
     }
 
-    /// Returns whether the node follows a room: somebody here is in it, or was a while ago.
+    /// Returns whether the node follows a room: it has members here, or had until recently.
     pub fn follows(&self, name: &str) -> bool {
         self.rooms
             .get(name)
             .is_some_and(super::room::Room::is_entered)
     }
 
-    /// Returns whether so much waits for the broker that publishers should wait, too.
+    /// Returns whether the outbox is so full that publishers should wait.
     pub fn is_congested(&self) -> bool {
         self.waiting > self.config.outbox_messages / 2
             || self.waiting_bytes > self.config.outbox_bytes / 2
     }
 
-    /// Publishes a message to a room. Its fate is told by the ticket, once: with the message where it
-    /// is delivered here, else by [`Output::Published`]. `terms` count where nobody here is in the room.
+    /// Publishes a message to a room. Its outcome is reported once, with the ticket: together with the
+    /// message if it is delivered here, otherwise by [`Output::Published`]. `terms` apply if the room
+    /// has no members here.
     ///
     /// # Errors
     ///
-    /// The outbox is full, or the broker is away and the room's terms are to refuse. A broker that is
-    /// away fills the outbox only until the rooms go on alone.
+    /// The outbox is full, or the broker is unavailable and the room's terms are to refuse. An
+    /// unavailable broker fills the outbox only until the rooms continue alone.
     pub fn publish(
         &mut self,
         now: Time,
@@ -148,8 +149,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Sends a message that nobody misses to the members of a room on other nodes, at most once. The
-    /// caller gives it to its own. Returns whether it was sent.
+    /// Sends a volatile message to the members of a room on other nodes, at most once. The caller
+    /// delivers it to its own members. Returns whether it was sent.
     pub fn publish_volatile(&mut self, now: Time, name: &Arc<str>, body: &[u8]) -> bool {
         self.forward(now, name, 0, 0, body)
     }
@@ -189,7 +190,7 @@ impl Cluster {
         self.notify(now, Channel::Room(Arc::clone(name)), payload)
     }
 
-    /// A message arrived in a room without a common order, or one that nobody misses.
+    /// A message arrived in a room with local order, or a volatile one.
     pub(super) fn local_arrived(
         &mut self,
         name: &Arc<str>,

@@ -1,12 +1,13 @@
-//! The machine of a node in a cluster: it keeps the node's rooms in the order of the broker's logs.
+//! The state machine of a node in a cluster: it keeps the node's rooms in the order of the broker's
+//! logs.
 //!
-//! Sans-IO: the caller tells it what happened, with the time, then carries out what
-//! [`poll`](Cluster::poll) returns, and calls [`tick`](Cluster::tick) at
-//! [`next_deadline`](Cluster::next_deadline). Any order of calls is legal.
+//! Sans-IO: the caller reports events with their time, then carries out the outputs of
+//! [`poll`](Cluster::poll), and calls [`tick`](Cluster::tick) at
+//! [`next_deadline`](Cluster::next_deadline). Calls are legal in any order.
 //!
-//! What is told for the members of a room, in this order: a [`Output::Position`], then for each number
-//! above it, ascending, either [`Output::Deliver`] or [`Output::Skip`], until the next position. No
-//! message of a node is delivered twice, whatever was sent again.
+//! The outputs for the members of a room come in this order: an [`Output::Position`], then for each
+//! number above it, ascending, either [`Output::Deliver`] or [`Output::Skip`], until the next position.
+//! No message of a node is delivered twice, whatever was sent again.
 
 // Imports and calls between the files point downwards:
 //

@@ -1,4 +1,4 @@
-//! What the machine wants done, and what it tells.
+//! The outputs of the state machine: orders and notices.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::cluster::command::Info;
 use crate::cluster::command::{Channel, Command};
 use crate::cluster::room_body::RoomBody;
 
-/// A message that this node published, until its fate is told.
+/// A message that this node published, until its outcome is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
@@ -52,7 +52,7 @@ pub enum Output {
     /// Connect to the broker, load the scripts, and say
     /// [`Cluster::connected`](super::Cluster::connected) or [`Cluster::lost`](super::Cluster::lost).
     Connect,
-    /// Drop the connection or the attempt. Nothing more is said about it.
+    /// Drop the connection or the attempt. Nothing more is reported about it.
     Hangup,
     /// Subscribe to channels.
     Subscribe(Vec<Channel>),
@@ -82,7 +82,7 @@ pub enum Output {
         node: Arc<str>,
         /// The message.
         body: RoomBody,
-        /// Where this node published it: its fate is told by this.
+        /// The ticket of the message, if this node published it: this reports its outcome.
         ticket: Option<Ticket>,
     },
     /// Numbers of a room that the members get no message for. A message that they have had under
@@ -104,21 +104,22 @@ pub enum Output {
         /// Its fate.
         fate: Fate,
     },
-    /// Nobody may come into a room now: the broker is away, and its terms are to refuse. Those that wait to be
-    /// in, or for the room to catch up, have to be told.
+    /// Nobody may enter a room now: the broker is unavailable, and the room's terms are to refuse.
+    /// Clients that wait to enter, or for the room to catch up, have to be notified.
     Unavailable {
         /// The room.
         room: Arc<str>,
     },
-    /// A room has caught up with the broker, as [`Cluster::catch_up`](super::Cluster::catch_up) wants
-    /// it, or cannot: it is on its own, or nobody here is in it any more.
+    /// A room has caught up with the broker, as requested by
+    /// [`Cluster::catch_up`](super::Cluster::catch_up), or cannot, because it is alone or has no
+    /// members here any more.
     CaughtUp {
         /// The room.
         room: Arc<str>,
-        /// The last one of those who asked that this answers.
+        /// The number of the last request that this answers.
         upto: u64,
     },
-    /// Give a message that nobody misses to the members of a room.
+    /// Deliver a volatile message to the members of a room.
     Volatile {
         /// The room.
         room: Arc<str>,
@@ -140,18 +141,18 @@ pub enum Output {
         /// has another epoch or the broker did not answer in time.
         entries: Vec<Entry>,
     },
-    /// The users of a room on other nodes have changed: users who are on at least one now, or of whom
-    /// something else is told there, and users who are on none any more.
+    /// The users of a room on other nodes have changed: users who are now on at least one node, or
+    /// whose presence info has changed there, and users who are on none any more.
     Occupants {
         /// The room.
         room: Arc<str>,
-        /// Who came, or of whom something else is told. What is told goes before what is told here; where
-        /// it is nothing, that counts.
+        /// Users who joined, or whose presence info has changed. This info takes precedence over the
+        /// info here; without it, the info here counts.
         joined: Vec<(Arc<str>, Info)>,
-        /// Who left.
+        /// Users who left.
         left: Vec<Arc<str>>,
     },
-    /// Whether somebody gets the seat that [`Cluster::take_seat`](super::Cluster::take_seat) asked for.
+    /// Whether the seat requested by [`Cluster::take_seat`](super::Cluster::take_seat) is granted.
     Seat {
         /// The question.
         ticket: SeatTicket,
@@ -203,7 +204,7 @@ pub enum Output {
     Kicked {
         /// The question.
         question: Question,
-        /// How many nodes were told, this one included if the user was here.
+        /// How many nodes were notified, including this one if the user was here.
         nodes: u32,
         /// How many connections the user had there.
         connections: u64,
@@ -225,24 +226,24 @@ pub enum Output {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClusterNotice {
-    /// The broker has been away for so long that rooms go on alone, or refuse messages, as their rules say.
-    /// Clients are told.
+    /// The broker has been unavailable for so long that rooms continue alone, or refuse messages, as
+    /// their rules say. Clients are notified.
     Away,
-    /// The broker answers again. Clients are told.
+    /// The broker answers again. Clients are notified.
     Back,
     /// The broker refused something; the connection is given up and tried again.
     Failed(Failure),
     /// This node is registered.
     Registered(Arc<str>),
-    /// This node was not heard of for so long that the others take it for dead: it registers anew.
+    /// This node was silent for so long that the others consider it dead: it registers again.
     Lapsed(Arc<str>),
-    /// This node has said goodbye, and does nothing more.
+    /// This node has retired, and does nothing more.
     Retired,
     /// Another node is there.
     NodeUp(Arc<str>),
-    /// Another node has gone, or is not heard of any more.
+    /// Another node has retired, or is silent.
     NodeDown(Arc<str>),
-    /// Another node has the same name. Both work, but logs and figures are hard to tell apart.
+    /// Another node has the same name. Both work, but their logs and figures are hard to distinguish.
     SameName(Arc<str>),
 }
 
@@ -251,10 +252,10 @@ pub enum ClusterNotice {
 pub enum PositionKind {
     /// The members begin here.
     Start,
-    /// The members were here before they were on their own, and go on from here.
+    /// The members were at this position before they were alone, and continue from here.
     Resumed,
-    /// The room has another epoch: what was not received of the one before is lost. The members begin at
-    /// 0, or where they were if they have been in that epoch before.
+    /// The room has another epoch: messages of the previous one that were not received are lost. The
+    /// members begin at 0, or at their last position if they have been in that epoch before.
     NewEpoch,
     /// The broker is away: an epoch of this node's own.
     Local,
@@ -267,7 +268,7 @@ pub enum Fate {
     Numbered(Arc<str>, u64),
     /// It is in the log, under a number that is not known here.
     Applied,
-    /// The broker was away, and there was nobody here to deliver it to.
+    /// The broker was unavailable, and there were no members here to deliver it to.
     Local,
     /// The broker was away, and the room's terms are to refuse.
     Refused,

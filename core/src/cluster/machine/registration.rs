@@ -14,7 +14,7 @@ use crate::cluster::answer::{Answer, Failure};
 use crate::cluster::command::{Beat, Command, Keep, Retire};
 use crate::cluster::push::{NodeState, Push};
 
-/// The version of what nodes tell each other.
+/// The version of the protocol between nodes.
 const PROTOCOL: u64 = 1;
 
 impl Cluster {
@@ -33,9 +33,9 @@ impl Cluster {
         self.state = NodeState::Draining;
     }
 
-    /// The node says goodbye, once nothing else is left to say: [`ClusterNotice::Retired`] tells when it
-    /// has, within [`ClusterConfig::wait`](super::ClusterConfig::wait). All its connections have been
-    /// logged out before.
+    /// Retires the node once everything else has been sent: [`ClusterNotice::Retired`] reports
+    /// completion, within [`ClusterConfig::wait`](super::ClusterConfig::wait). All its connections have
+    /// to be logged out before.
     pub fn retire(&mut self, now: Time) {
         self.state = NodeState::Draining;
         let at = Some(now + self.config.wait);
@@ -75,11 +75,11 @@ impl Cluster {
         }
     }
 
-    /// The others have taken this node for dead, or will: it has to come back as another one.
+    /// The others consider this node dead, or will: it has to register again.
     fn lapse(&mut self, now: Time) {
         let registration = self.lease.lapse();
         self.peers.own_lapsed(now, &registration);
-        // Those let in meanwhile were let in rightly.
+        // Users who were admitted in the meantime were admitted correctly.
         let is_older_first = self.config.logins.keep == Keep::Oldest;
         self.claims.registered_anew(is_older_first);
         self.write_all_again();

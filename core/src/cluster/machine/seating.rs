@@ -14,10 +14,11 @@ use crate::cluster::answer::{Answer, Failure};
 use crate::cluster::command::{self, Command};
 
 impl Cluster {
-    /// Somebody wants a seat in a room that has `total` of them over all nodes. [`Output::Seat`] says
+    /// Requests a seat in a room that has `total` of them over all nodes. [`Output::Seat`] reports
     /// within [`ClusterConfig::wait`](super::ClusterConfig::wait) whether it is granted.
     ///
-    /// While the broker is away, a node grants its share: the seats by the nodes that were there last.
+    /// While the broker is unavailable, a node grants its share: the seats divided by the last known
+    /// number of nodes.
     pub fn take_seat(&mut self, now: Time, name: &Arc<str>, total: u32) -> SeatTicket {
         self.seats += 1;
         let ticket = SeatTicket(self.seats);

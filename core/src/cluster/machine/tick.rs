@@ -7,7 +7,7 @@ use super::timers::Timer;
 use crate::Time;
 
 impl Cluster {
-    /// Does what is due.
+    /// Handles all due deadlines.
     pub fn tick(&mut self, now: Time) {
         self.check_lease(now);
         if !self.alone && self.link.alone_from().is_some_and(|at| at <= now) {

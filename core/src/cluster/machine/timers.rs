@@ -13,15 +13,15 @@ pub(super) enum Timer {
     Probe(Arc<str>),
     /// What a room has gathered about its users is to be written.
     Presence(Arc<str>),
-    /// Users whom a room knows from an epoch before are to be forgotten.
+    /// Users that a room knows from a previous epoch are to be forgotten.
     Fade(Arc<str>),
-    /// Seats of a room are to be confirmed, or somebody has waited for long enough for one.
+    /// Seats of a room are to be confirmed, or a client has waited long enough for one.
     Seats(Arc<str>),
     /// A question has waited for long enough.
     Question(Question),
     /// Messages that are read again have been waited for long enough.
     Recall(RecallTicket),
-    /// Nobody has been in a room for so long that it is followed no more.
+    /// A room has had no members for so long that it is no longer followed.
     Linger(Arc<str>),
     /// The node has tried to say goodbye for long enough.
     Retire,
@@ -43,7 +43,7 @@ impl Timers {
         self.0.first().map_or(Time::MAX, |(at, _)| *at)
     }
 
-    /// Sets a timer anew, or clears it. `slot` is where its owner keeps the time.
+    /// Resets a timer, or clears it. `slot` is where its owner keeps the time.
     pub(super) fn set(&mut self, slot: &mut Option<Time>, at: Option<Time>, timer: Timer) {
         if let Some(old) = slot.take() {
             let key = (old, timer);

@@ -1,4 +1,4 @@
-//! How a room follows its log: what arrives, what was read, and in which order it is told.
+//! How a room follows its log: combines pushes and reads, and delivers them in order.
 
 use std::sync::Arc;
 

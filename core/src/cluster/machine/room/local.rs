@@ -1,4 +1,4 @@
-//! A room without a common order: each node numbers what it hears as it hears it.
+//! A room with local order: each node numbers messages in the order of their arrival.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Who is in a room: the users here, which the broker is told, and those on other nodes.
+//! The users in a room: those on this node, which are reported to the broker, and those on other nodes.
 //!
 //! ```text
 //!            list read                  a version is missing, another epoch
@@ -271,7 +271,7 @@ impl Occupants {
         Some((self.recount(registrations), is_new))
     }
 
-    /// Forgets who was listed in the epoch before.
+    /// Forgets the users that were listed in the previous epoch.
     pub(in crate::cluster) fn fade(&mut self, registrations: Registrations<'_>) -> Told {
         self.before.clear();
         self.recount(registrations)

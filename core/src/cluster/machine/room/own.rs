@@ -1,7 +1,7 @@
-//! The users who are in a room here, and how the broker comes to list them.
+//! The users in a room on this node, and how they are written to the broker's list.
 //!
-//! What is written follows from a comparison with what the broker lists under this node's registration,
-//! so a repeat, a new registration and a loss of data need nothing of their own.
+//! Writes follow from a comparison with the broker's list under this node's registration, so that
+//! repeats, new registrations and loss of data need no special handling.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

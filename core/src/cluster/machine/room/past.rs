@@ -1,5 +1,6 @@
-//! Epochs that a room has left. While there are two brokers, a node may go from one to the other and back:
-//! its members go on where they were, for they have what comes before.
+//! Epochs that a room has left. While there are two brokers, a node may change from one to the other
+//! and back. Its members then continue at their last position, because they have the messages before
+//! it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

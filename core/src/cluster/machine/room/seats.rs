@@ -1,14 +1,14 @@
 //! Seats of a room that count over all nodes.
 //!
-//! The broker is told how many seats this node uses, as an absolute number, and answers how many it may.
-//! So a repeat changes nothing, and what the broker lost is said again.
+//! The node reports how many seats it uses, as an absolute number, and the broker answers how many are
+//! granted. Repeats therefore have no effect, and numbers that the broker lost are reported again.
 
 use std::collections::VecDeque;
 
 use crate::Time;
 use crate::cluster::machine::output::SeatTicket;
 
-/// The seats of a room that this node uses, and who waits for one.
+/// The seats of a room that this node uses, and the clients that wait for one.
 #[derive(Debug, Default)]
 pub(in crate::cluster) struct Seats {
     /// Seats over all nodes.
