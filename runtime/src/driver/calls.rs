@@ -11,7 +11,7 @@ use switchboard_core::{Data, Question, Refused};
 use tracing::debug_span;
 
 use super::Host;
-use crate::hub::{Connection, Delivery, Entry, Message};
+use crate::hub::{Connection, Delivery, Entry, Hooks, Message};
 use crate::machine;
 use crate::node::{Link, Pages};
 use crate::runtime::{BoxFuture, Timer};
@@ -158,64 +158,7 @@ fn call_application(
             let told = application.on_leave(client(), room);
             poll_once(context, told, |()| Reply::Noted)
         }
-        Call::Ask(mut question) => {
-            let granted = match &question {
-                Question::Join {
-                    room, lobby, from, ..
-                } => {
-                    let entry = if *lobby {
-                        Entry::Lobby
-                    } else {
-                        Entry::Subscribe
-                    };
-                    let (room, from) = (room.clone(), from.clone());
-                    let granted = application.authorize_join(client(), room, entry, from);
-                    return poll_once(context, granted, |granted| {
-                        let granted = granted.map(|reach| question.limit(reach));
-                        Reply::Verdict(question, granted)
-                    });
-                }
-                Question::Direct { to, .. } => application.authorize_direct(client(), to.clone()),
-                Question::Message {
-                    room,
-                    content,
-                    key,
-                    volatile,
-                    request,
-                    ..
-                } => {
-                    let id = request.as_ref().map(|it| it.as_json().to_owned());
-                    let message = Message::Room {
-                        room: room.clone(),
-                        content: content.as_json().to_owned(),
-                        key: key.clone(),
-                        volatile: *volatile,
-                        id,
-                    };
-                    let delivery = application.process_message(client(), message);
-                    return poll_once(context, delivery, |delivery| {
-                        let granted = delivery.map(|delivery| match delivery {
-                            Delivery::Deliver => {}
-                            Delivery::Replace(with) => question.replace(with),
-                            Delivery::Handled => question.handle(),
-                        });
-                        Reply::Verdict(question, granted)
-                    });
-                }
-                Question::Call { method, params, .. } => {
-                    let (method, params) = (method.clone(), params.as_json().to_owned());
-                    let result = application.on_call(client(), method, params);
-                    return poll_once(context, result, |result| {
-                        let granted = result.map(|result| question.resolve(result));
-                        Reply::Verdict(question, granted)
-                    });
-                }
-                Question::Token { .. } => return Begun::Ready(Reply::Verdict(question, Ok(()))),
-            };
-            poll_once(context, granted, |granted| {
-                Reply::Verdict(question, granted)
-            })
-        }
+        Call::Ask(question) => ask_application(application, client, context, question),
         Call::Text(text) => {
             let delivered = application.process_message(client(), Message::Text(text));
             poll_once(context, delivered, |delivered| {
@@ -233,6 +176,71 @@ fn call_application(
             poll_once(context, told, |()| Reply::Disconnected)
         }
     }
+}
+
+/// Asks the application about a request of an admitted client.
+fn ask_application(
+    application: Arc<dyn Hooks>,
+    client: impl FnOnce() -> Connection,
+    context: &mut Context<'_>,
+    mut question: Question,
+) -> Begun {
+    let granted = match &question {
+        Question::Join {
+            room, lobby, from, ..
+        } => {
+            let entry = if *lobby {
+                Entry::Lobby
+            } else {
+                Entry::Subscribe
+            };
+            let (room, from) = (room.clone(), from.clone());
+            let granted = application.authorize_join(client(), room, entry, from);
+            return poll_once(context, granted, |granted| {
+                let granted = granted.map(|reach| question.limit(reach));
+                Reply::Verdict(question, granted)
+            });
+        }
+        Question::Direct { to, .. } => application.authorize_direct(client(), to.clone()),
+        Question::Message {
+            room,
+            content,
+            key,
+            volatile,
+            request,
+            ..
+        } => {
+            let id = request.as_ref().map(|it| it.as_json().to_owned());
+            let message = Message::Room {
+                room: room.clone(),
+                content: content.as_json().to_owned(),
+                key: key.clone(),
+                volatile: *volatile,
+                id,
+            };
+            let delivery = application.process_message(client(), message);
+            return poll_once(context, delivery, |delivery| {
+                let granted = delivery.map(|delivery| match delivery {
+                    Delivery::Deliver => {}
+                    Delivery::Replace(with) => question.replace(with),
+                    Delivery::Handled => question.handle(),
+                });
+                Reply::Verdict(question, granted)
+            });
+        }
+        Question::Call { method, params, .. } => {
+            let (method, params) = (method.clone(), params.as_json().to_owned());
+            let result = application.on_call(client(), method, params);
+            return poll_once(context, result, |result| {
+                let granted = result.map(|result| question.resolve(result));
+                Reply::Verdict(question, granted)
+            });
+        }
+        Question::Token { .. } => return Begun::Ready(Reply::Verdict(question, Ok(()))),
+    };
+    poll_once(context, granted, |granted| {
+        Reply::Verdict(question, granted)
+    })
 }
 
 fn poll_once<T: Send + 'static>(
