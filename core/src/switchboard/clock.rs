@@ -1,8 +1,8 @@
 //! The clock of the node, and the stalls of its host.
 //!
-//! There are two times. *Driver time* comes in with each call and never runs backwards here.
-//! *Liveness time* is driver time less the stalls of the host, so that nobody is thought dead
-//! because this process did not run.
+//! There are two times. *Driver time* comes in with each call and never runs backwards here. *Liveness
+//! time* is driver time minus the stalls of the host, so that no client is considered dead because this
+//! process did not run.
 
 use std::time::Duration;
 

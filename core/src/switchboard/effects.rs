@@ -1,8 +1,8 @@
-//! What follows from a call: actions for the driver, and connections to end.
+//! The effects of a call: actions for the driver, and connections to end.
 //!
-//! No sub-machine ends a connection. It records the connection and the reason here, and the call
-//! that it is part of ends it once no list of members is being walked. A call ends some of them;
-//! later calls go on.
+//! No sub-machine ends a connection. It records the connection and the reason here. The enclosing call
+//! ends the connection once it no longer iterates over a list of members. A call ends a limited number
+//! of them; later calls continue.
 
 use std::collections::VecDeque;
 
@@ -44,7 +44,8 @@ pub(super) struct Effects {
     free: usize,
     /// Whether the bound of the node is exceeded, and this call may close no more for it.
     relieving: bool,
-    /// Whether the next tick acts on what is due before it goes on with ends that earlier calls have left.
+    /// Whether the next tick handles what is due before it continues with the ends that earlier calls
+    /// have left.
     due_first: bool,
 }
 
@@ -112,8 +113,9 @@ impl Effects {
         self.share = self.share.saturating_sub(weight);
     }
 
-    /// Returns whether this tick acts on what is due before it goes on with ends that earlier calls have
-    /// left. It does every other time, as the first one may leave nothing of the share to the second.
+    /// Returns whether this tick handles what is due before it continues with the ends that earlier
+    /// calls have left. It does every other time, as the first one may leave nothing of the share to
+    /// the second.
     pub(super) fn takes_due_first(&mut self) -> bool {
         let due_first = self.due_first;
         self.due_first = !due_first;

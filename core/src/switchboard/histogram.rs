@@ -1,4 +1,4 @@
-//! Distributions of what was measured.
+//! Distributions of measured values.
 
 use std::time::Duration;
 

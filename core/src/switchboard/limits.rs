@@ -1,4 +1,5 @@
-//! Strikes: offences of a client, a number of which within a window ends its connection.
+//! Strikes: violations of a client. Its connection ends after a certain number of them within a time
+//! window.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The bound of the node: who holds back the most memory.
+//! The memory limit of the node: which connections hold back the most memory.
 
 use super::Log;
 use super::connection::Writer;
@@ -12,21 +12,22 @@ impl Log {
         self.held > self.limits.held
     }
 
-    /// Returns whether the bound would be kept without what waits for blocked sockets.
+    /// Returns whether the limit would be kept without the frames that wait for blocked sockets.
     pub(super) fn may_keep_bound(&self) -> bool {
         self.held_back >= self.held.saturating_sub(self.limits.held) as u64
     }
 
-    /// Returns whether the bound is exceeded and may be kept without what waits for blocked sockets.
+    /// Returns whether the limit is exceeded and might be kept without the frames that wait for blocked
+    /// sockets.
     pub(in crate::switchboard) fn would_closing_help(&self) -> bool {
         self.is_over_bound() && self.may_keep_bound()
     }
 
-    /// Returns the connection to close next (4101) because more is held than may be: one whose
-    /// socket takes no bytes, and that holds back about the most. `None` if the bound is kept, or
-    /// if closing all of them would not help, because what is held waits for a writer.
+    /// Returns the connection to close next (4101) because the limit is exceeded: one whose socket
+    /// accepts no bytes, and that holds back approximately the most memory. `None` if the limit is
+    /// kept, or if closing all of them would not help, because most frames wait for a writer.
     ///
-    /// Histories are given up before.
+    /// Histories are removed first.
     pub(in crate::switchboard) fn next_over_bound(&mut self) -> Option<ConnectionId> {
         while self.is_over_bound() && self.give_up_history() {}
         if !self.is_over_bound() || !self.may_keep_bound() {

@@ -1,8 +1,8 @@
 //! The contexts in which messages of rooms are compressed one after another.
 //!
-//! A few rooms at a time have a compressor. A room begins a new context when the last one is full, when its
-//! compressor was another's meanwhile, and when so many members are not in step that they have cost more
-//! than a beginning does.
+//! A limited number of rooms at a time have a compressor. A room starts a new context when the last one
+//! is full, when its compressor was used by another room in between, and when so many members are not
+//! in step that they have cost more than a restart.
 
 mod following;
 

@@ -1,10 +1,10 @@
-//! What a room keeps of its numbered messages after all its members have passed them.
+//! The history of a room: numbered messages that are kept after all members have passed them.
 //!
 //! ```text
 //!   ring  [ e  e │ e  e  e  e  e  e ]
 //!          outside ▲ history          what leaves a bound goes from the old end
 //! ```
-//! So the history is always a contiguous suffix of the room's numbers.
+//! It is always a contiguous suffix of the room's numbers.
 
 mod retention;
 
@@ -18,8 +18,8 @@ use crate::Time;
 /// Bytes that an entry takes beside its frame.
 pub(super) const OVERHEAD: usize = 112;
 
-/// Who published a message and who was not to get it, for those who recover it later. Sessions,
-/// users and requests are keyed hashes; 0 is none.
+/// The publisher of a message and its exclusions, for later recoveries. Sessions, users and requests
+/// are keyed hashes; 0 is none.
 #[derive(Clone, Debug, Default)]
 pub(in crate::switchboard) struct Origin {
     /// The session of a sender that does not get its own message.

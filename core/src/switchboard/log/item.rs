@@ -50,7 +50,7 @@ impl Item {
     }
 }
 
-/// A frame that is counted once, whoever waits for it.
+/// A frame that counts once, whatever the number of connections that wait for it.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) frame: Frame,

@@ -1,8 +1,8 @@
 //! A connection's own frames: answers, notices, direct messages, control frames, and what remains
 //! of a room's messages after it was left to end.
 //!
-//! Messages are limited where the socket takes no bytes. What waits for another connection has had no turn
-//! to be written: it may be twice as much.
+//! Messages are limited if the socket accepts no bytes. For other connections the frames have not been
+//! written yet, and the limit is doubled.
 //!
 //! A frame in order carries the node's count of published messages: it goes after all messages of
 //! rooms up to that count, and before all later ones.

@@ -1,7 +1,7 @@
-//! Reporting the jobs of which nothing but the end counts: members of a room that have got the same
-//! messages of it in full.
+//! Reports of plain jobs: members of a room that have received the same messages in full, so that only
+//! their end counts.
 //!
-//! Most jobs are such, so their positions are moved together.
+//! Because most jobs are plain, their positions are moved together.
 
 use super::Log;
 use super::connection::{Connection, Writer};

@@ -1,5 +1,5 @@
-//! The queues of the connections that have frames of their own to write. Most have none, so their state
-//! takes no memory then.
+//! The queues of the connections that have own frames to write. Most connections have none, and then
+//! use no memory here.
 
 use super::connection::{Connection, Queue};
 use crate::switchboard::arena::{Arena, NONE};

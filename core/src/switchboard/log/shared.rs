@@ -1,4 +1,4 @@
-//! Frames that several connections wait for, of which each counts once.
+//! Frames that several connections wait for. Each counts once.
 
 use super::Log;
 use super::class::Class;

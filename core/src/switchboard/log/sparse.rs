@@ -6,9 +6,9 @@
 //!              ▼                    ▼
 //!   ring [ 1   2   3   7   8   9 ]     4, 5 and 6 have gone: all others had passed them
 //! ```
-//! A member for which a message does not fit is *full*: it gets nothing that comes later until it has
-//! taken all that it had; then it goes to the end. So there may be one hole per member, not one per
-//! message, and how many are full is known without a look at any.
+//! A member for which a message does not fit is *full*: it receives no later messages until it has
+//! received all queued ones; then it moves to the end. There is therefore at most one hole per member,
+//! not one per message, and the number of full members is known without visiting them.
 
 mod full;
 

@@ -1,6 +1,6 @@
-//! Sweeping logs with holes: what is for nobody any more goes, a few entries with each message.
+//! Sweeps logs with holes: entries that no member needs are removed, a few with each message.
 //!
-//! Where members lose the newest messages, the log is [compacted](super::sparse) instead.
+//! If members lose the newest messages, the log is [compacted](super::sparse) instead.
 
 use super::Log;
 use super::entry::Entry;

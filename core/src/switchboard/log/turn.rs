@@ -1,4 +1,4 @@
-//! A writer's turn: what it has taken for some connections, and what came of it.
+//! A writer's turn: the jobs that it has taken for some connections, and their results.
 
 use std::ops::Range;
 

@@ -6,16 +6,16 @@ use crate::recorder::{Input, Who};
 use crate::{BadRequest, Identity, Refused, Request, Time, check_name};
 
 impl Switchboard {
-    /// Checks an upgrade request before the application's HTTP library answers it with 101, and counts a
-    /// refusal. Takes no seat: who passes may still be refused, by a Close frame.
+    /// Checks an upgrade request before the application's HTTP library answers it with 101, and counts
+    /// a refusal. Takes no seat: a client that passes may still be refused by a Close frame.
     ///
-    /// Only what needs no login is checked: the name of the lobby, what the URL says of coming back, drain, origin, handshake seats, and
-    /// seats of the node unless the client could take over another connection's seat. `identity` is given
-    /// where it is known already.
+    /// Checks only what needs no login: the name of the lobby, the URL parameters for recovery, drain,
+    /// origin, handshake seats, and seats of the node unless the client could take over another
+    /// connection's seat. `identity` is given if it is already known.
     ///
     /// # Errors
     ///
-    /// The refusal to answer with, by HTTP.
+    /// The refusal to send as the HTTP response.
     pub fn consider(
         &mut self,
         now: Time,

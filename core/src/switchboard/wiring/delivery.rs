@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Switchboard {
-    /// Sends `content` to a room as a numbered `message`. A room that keeps a history stores it, also
+    /// Sends `content` to a room as a numbered `message`. A room that keeps a history stores it, even
     /// without members.
     ///
     /// Never waits. Costs one encoding and one entry in the room's log, whatever the number of
@@ -20,9 +20,9 @@ impl Switchboard {
     ///
     /// # Errors
     ///
-    /// [`SendError::Busy`] if the node holds too much, or if the members of the room have had no
-    /// turn to read what was sent before; [`SendError::TooLarge`] if the message is larger than a
-    /// queue can be. Nothing was sent then.
+    /// [`SendError::Busy`] if the node holds too much memory, or if the writers have not served the
+    /// members of the room yet; [`SendError::TooLarge`] if the message is larger than a queue can be.
+    /// In both cases nothing was sent.
     pub fn broadcast(
         &mut self,
         now: Time,
@@ -56,15 +56,15 @@ impl Switchboard {
         receipt
     }
 
-    /// Sends `content` to the members of a room for which nothing waits there, as a `message` without
-    /// a number: for what is of no use later, such as who is typing. It is not kept, and never refused
-    /// because too much waits: it is dropped then.
+    /// Sends `content` as a `message` without a number to the members of a room that have no other
+    /// messages queued there. For content that is soon obsolete, such as typing indicators. It is not
+    /// kept. If too much is queued, it is dropped, never refused.
     ///
-    /// Costs as [`broadcast`](Self::broadcast) does.
+    /// Costs the same as [`broadcast`](Self::broadcast).
     ///
     /// # Errors
     ///
-    /// [`SendError::TooLarge`] if the message is larger than a queue can be. Nothing was sent then.
+    /// [`SendError::TooLarge`] if the message is larger than a queue can be; it was not sent.
     pub fn broadcast_volatile(
         &mut self,
         now: Time,
@@ -121,8 +121,8 @@ impl Switchboard {
     /// # Errors
     ///
     /// [`SendError::Stale`] or [`SendError::NotOpen`] if the connection is gone or not admitted,
-    /// [`SendError::Busy`] also if twice as much as [may wait](crate::Limits) waits for it that had no
-    /// turn to be written, and as for [`broadcast_raw`](Self::broadcast_raw).
+    /// [`SendError::Busy`] also if twice the [limit](crate::Limits) is queued for it and not written
+    /// yet, and as for [`broadcast_raw`](Self::broadcast_raw).
     pub fn send(
         &mut self,
         now: Time,
@@ -231,7 +231,7 @@ impl Switchboard {
         })
     }
 
-    /// Returns whether a room of this name, which does not exist, would keep what is sent to it.
+    /// Returns whether a room of this name, which does not exist, would keep messages.
     fn would_keep(&self, room: &str) -> bool {
         let named = check_name(room, self.config.limits.name_bytes).is_ok();
         named && self.config.room(room).keeps()

@@ -4,7 +4,7 @@ use crate::protocol::{Content, ServerMessage};
 use crate::switchboard::encoding::Encoder;
 use crate::{Frame, RoomMessage, Twin};
 
-/// The content of a message, and who sends it.
+/// The content of a message, and its sender.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Draft<'a> {
     pub(super) content: Content<'a>,

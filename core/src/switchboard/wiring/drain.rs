@@ -18,11 +18,11 @@ pub(super) const LOOK: usize = 1_024;
 impl Switchboard {
     /// Drains the node: refuses new connections from now on, and closes open ones (1001) in random
     /// order, spread evenly over `window`. Connections that are left after `deadline`, which is at
-    /// least the window, are evicted; what is queued for them, including `bye` and Close frame, is
-    /// written with one attempt.
+    /// least the window, are evicted; their queues, including `bye` and Close frame, are written with
+    /// one attempt.
     ///
-    /// [`Notice::Drained`](crate::Notice::Drained) follows when all of them are gone, and also
-    /// those that were authenticating. Within the deadline the drain also waits for hooks; see
+    /// [`Notice::Drained`](crate::Notice::Drained) follows when all of them are gone, including those
+    /// that were authenticating. Within the deadline the drain also waits for hooks; see
     /// [`await_disconnect_hooks`](Self::await_disconnect_hooks). A second call has no effect.
     pub fn drain(&mut self, now: Time, window: Duration, deadline: Duration) {
         self.record(now, |_| Input::Drain {

@@ -51,8 +51,8 @@ impl Switchboard {
         }
     }
 
-    /// Returns the weight of the end of a connection: more if it is in many rooms, or if what it lags
-    /// behind goes out before.
+    /// Returns the weight of the end of a connection, which is larger if it is in many rooms, or if
+    /// queued messages are sent first.
     pub(super) fn weight_of_end(&self, id: ConnectionId, reason: CloseReason) -> usize {
         let found = self.connections.get(id);
         let weight = weight_of_end(found.map_or(0, |found| found.rooms.len()));
@@ -311,7 +311,7 @@ impl Switchboard {
         }
     }
 
-    /// Handles a stream whose peer has not acknowledged in time what was sent.
+    /// Handles a stream whose peer has not acknowledged sent data in time.
     pub(super) fn peer_timed_out(&mut self, id: ConnectionId) {
         match self.connections.get(id) {
             Ok(connection) if connection.is_open() => {
@@ -324,7 +324,7 @@ impl Switchboard {
         }
     }
 
-    /// Removes a connection that is in no index any more, and releases what it holds.
+    /// Removes a connection that is in no index any more, and releases its seats.
     pub(super) fn remove(&mut self, id: ConnectionId, last: Option<Frame>) {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;

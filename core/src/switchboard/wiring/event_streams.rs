@@ -19,7 +19,7 @@ const PREFLIGHT: [(&str, &str); 3] = [
 ];
 
 impl Switchboard {
-    /// Takes a request by which the client of an event stream sends `messages`, or what is wrong with its
+    /// Takes a request by which the client of an event stream sends `messages`, or the error of its
     /// body, and answers it. The session of the stream takes the messages from
     /// [`next_posted`](Self::next_posted).
     ///
@@ -130,7 +130,7 @@ impl Switchboard {
             let page = PageResponse::text(429, "earlier messages wait\n");
             return page.with_header("Retry-After", "1");
         }
-        // The session looks at what was posted whenever it looks at how to read.
+        // The session checks for posted messages whenever its read mode changes.
         self.effects.act(Action::ReadMode(stream));
         PageResponse::text(202, "")
     }

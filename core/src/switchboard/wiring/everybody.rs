@@ -36,15 +36,15 @@ impl Switchboard {
         }
     }
 
-    /// Goes on with sending a frame to all connections: sends it to some of the others. Returns
-    /// `None` if this is to be called again, and the receipt for all parts when it is through.
+    /// Continues to send a frame to all connections with the next part of them. Returns `None` if it is
+    /// to be called again, and the receipt for all parts when it is complete.
     ///
-    /// What is sent to a connection before its part comes before the frame. A connection that comes
-    /// or goes meanwhile gets it or not.
+    /// Frames that are sent to a connection before its part come before this frame. A connection that
+    /// begins or ends in the meantime may or may not get it.
     ///
     /// # Errors
     ///
-    /// As for [`broadcast_all`](Self::broadcast_all), at the first call only. Nothing was sent then.
+    /// As for [`broadcast_all`](Self::broadcast_all), only at the first call. Nothing was sent.
     pub fn broadcast_all_part(
         &mut self,
         now: Time,

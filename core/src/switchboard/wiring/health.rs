@@ -31,13 +31,13 @@ const fn ping_class(as_message: bool) -> Class {
 }
 
 impl Switchboard {
-    /// Pings all connections of a user, by `health_ping` with the JSON protocol and otherwise by a
-    /// ping frame with a payload of its own.
+    /// Pings all connections of a user, by `health_ping` with the JSON protocol and otherwise by a ping
+    /// frame with a unique payload.
     ///
     /// Returns a ticket. [`Notice::Pinged`](crate::Notice::Pinged) with that ticket follows at the
     /// latest after `timeout`; at once if the user is not connected. Of many connections it asks some,
-    /// and those that follow, the [ticks](Self::tick) that are due at once; one that ends before it is
-    /// asked has no result, and `timeout` begins when all are asked.
+    /// and the [ticks](Self::tick) that are due at once ask the others. A connection that ends before
+    /// it is asked has no result, and `timeout` begins when all are asked.
     pub fn ping_user(&mut self, now: Time, user: &str, timeout: Duration) -> u64 {
         self.record(now, |it| Input::PingUser {
             user: it.name(user),
@@ -110,12 +110,12 @@ impl Switchboard {
         self.arm(id, Kind::Ping);
     }
 
-    /// Starts the ping timeout when the socket has taken all of a ping. A peer whose socket takes
-    /// nothing is found by the write stall instead. So a dead peer is found at the latest one ping
-    /// interval and the longer of the two timeouts after its last sign of life.
+    /// Starts the ping timeout when the socket has accepted a whole ping. If the socket accepts
+    /// nothing, the write stall detects a dead peer instead. A dead peer is therefore detected at the
+    /// latest one ping interval plus the longer of the two timeouts after its last sign of life.
     ///
-    /// The client of an event stream answers no ping. Its system acknowledges the bytes, which the
-    /// driver watches ([`Event::TimedOut`](crate::Event::TimedOut)).
+    /// The client of an event stream does not answer pings. Instead, the driver watches whether its
+    /// operating system acknowledges the bytes ([`Event::TimedOut`](crate::Event::TimedOut)).
     pub(super) fn ping_left(&mut self, id: ConnectionId) {
         let deadline = self.liveness() + self.config.health.ping_timeout;
         let answered = !self.log.is_event_stream(id);

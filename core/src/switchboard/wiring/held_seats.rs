@@ -1,4 +1,4 @@
-//! The seats of rooms, and those of them that are held for users who were lost.
+//! The seats of rooms, and those that are held for lost users.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::{ConnectionId, Time};
 const ENDS: usize = 512;
 
 impl Switchboard {
-    /// Returns the number of seats in a room that are held for users who were lost
-    /// ([`RoomRule::hold_seat`](crate::RoomRule::hold_seat)). They are no members.
+    /// Returns the number of seats in a room that are held for lost users
+    /// ([`RoomRule::hold_seat`](crate::RoomRule::hold_seat)). These users are not members.
     pub fn held_seats(&self, room: &str) -> usize {
         self.held_seats.for_others(room, None)
     }
@@ -48,8 +48,9 @@ impl Switchboard {
     /// Holds the seat of a connection that is lost and was the last one of its user in the room. Returns
     /// whether it does.
     ///
-    /// Not for an anonymous one, which cannot come back; nor are more seats held for one user than one
-    /// connection could have, or more in all than connections could have.
+    /// No seat is held for an anonymous connection, which cannot return. One user can hold no more
+    /// seats than one connection could have, and all users together no more than all connections could
+    /// have.
     pub(super) fn hold_seat(
         &mut self,
         id: ConnectionId,

@@ -14,8 +14,8 @@ const MOST: usize = 1_000;
 pub struct Excerpt {
     /// The position of the room: its epoch, and the last number used.
     pub position: Position,
-    /// The oldest number kept; one more than the last number used if none is. Where the latest value of each
-    /// key is kept, the number from which on nothing is missing but what was overwritten.
+    /// The oldest number kept; one more than the last number used if none is. In a room that keeps the
+    /// latest value of each key, the number from which nothing is missing except overwritten values.
     pub first: u64,
     /// The messages, the oldest first.
     pub messages: Vec<Stored>,

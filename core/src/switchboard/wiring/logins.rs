@@ -10,8 +10,8 @@ use crate::switchboard::relay::ClusterRequest;
 use crate::{ConnectionId, Refused, Time, UserPolicy};
 
 impl Switchboard {
-    /// Admits a newcomer for whom there is a place here. Where those who are there stay, it first waits
-    /// for the verdict of the other nodes.
+    /// Admits a connection for which there is a place on this node. If older connections take
+    /// precedence, it first waits for the verdict of the other nodes.
     pub(super) fn admit_everywhere(
         &mut self,
         id: ConnectionId,

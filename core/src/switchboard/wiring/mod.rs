@@ -1,7 +1,7 @@
-//! The public type and what its calls do, step by step.
+//! The public type, and the steps of its calls.
 //!
-//! Each file holds the calls of one subject. They change the sub-machines of the parent module,
-//! which know nothing of them, and settle what these have recorded (docs/architecture.md).
+//! Each file holds the calls of one subject. They change the sub-machines of the parent module, which
+//! do not depend on them, and settle what these have recorded (docs/architecture.md).
 //!
 //! Calls between the files point downwards, too:
 //! ```text

@@ -1,6 +1,6 @@
-//! Those who want messages of a shared room from before what this node has of it. The room was in another
-//! epoch for a while, because the broker was away; what it had kept until then is not in its log any more,
-//! but the broker has it.
+//! Members that need older messages of a shared room than this node has. The room was in another epoch
+//! for a while, because the broker was unavailable; its earlier messages are no longer in its log, but
+//! the broker has them.
 //!
 //! ```text
 //!             since ▼        ▼ began

@@ -1,4 +1,4 @@
-//! Opening: an identified connection takes its seats, and is told so.
+//! Opening: an identified connection takes its seats, and is notified.
 
 use super::rooms::Entering;
 use super::switchboard::Switchboard;

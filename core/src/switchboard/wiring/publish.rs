@@ -9,11 +9,11 @@ use crate::{Position, RoomMessage, Time};
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Publishing {
-    /// It has this number. Where the room has neither members nor a history, nobody got it, and the
+    /// It has this number. If the room has neither members nor a history, it was not delivered, and the
     /// number is 0.
     Done(Position),
-    /// The cluster was asked: [`Notice::Published`](crate::Notice::Published) tells later, with this
-    /// ticket.
+    /// It was passed to the cluster: [`Notice::Published`](crate::Notice::Published) reports the
+    /// outcome later, with this ticket.
     Asked(u64),
 }
 

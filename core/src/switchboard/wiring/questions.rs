@@ -40,7 +40,8 @@ pub enum Question {
         room: Arc<str>,
         /// The content, as the client wrote it; see [`replace`](Self::replace).
         content: Json,
-        /// Whether the application has handled it, so that nobody gets it; see [`handle`](Self::handle).
+        /// Whether the application has handled it, so that it is not delivered; see
+        /// [`handle`](Self::handle).
         handled: bool,
         /// The key whose value the content is.
         key: Option<Arc<str>>,
@@ -101,8 +102,8 @@ impl Question {
         }
     }
 
-    /// Notes that the application has handled a message to a room. It gets no number then, and goes to
-    /// nobody.
+    /// Records that the application has handled a message to a room. It then gets no number and is not
+    /// delivered.
     pub const fn handle(&mut self) {
         if let Self::Message { handled, .. } = self {
             *handled = true;

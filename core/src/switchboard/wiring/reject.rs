@@ -1,9 +1,9 @@
 //! `UserPolicy::Reject`: the first connection of a user keeps its place, unless it is dead or
 //! leaving.
 //!
-//! A client whose network went silent reconnects long before the ping timeout finds its old
-//! connection, and a refusal would stop it for good. So if nothing arrived from the old connection
-//! lately, it is asked for a sign of life, and the newcomer waits for the answer.
+//! A client whose network failed reconnects long before the ping timeout detects its old connection,
+//! and a refusal would stop it for good. Therefore, if nothing arrived from the old connection lately,
+//! it is pinged, and the new connection waits for the answer.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Messages that clients send again.
 //!
-//! In a room that the nodes of a cluster share, the log of this node may lack what the broker has. So what
-//! it does not have is looked for once the node has caught up.
+//! In a room that the nodes of a cluster share, the log of this node may lack messages that the broker
+//! has. A message that it does not have is therefore looked up once the node has caught up.
 
 use std::sync::Arc;
 
@@ -110,8 +110,8 @@ impl Switchboard {
         room.keeps && known.is_some_and(|known| !known.alone) && self.has_log_elsewhere(&room.name)
     }
 
-    /// This node has caught up with the broker in a room, or is on its own, for all that was asked up to
-    /// this number: lets those in who wait, and publishes what was not published before.
+    /// This node has caught up with the broker in a room, or is alone, for all requests up to this
+    /// number: waiting clients enter, and messages that were not published before are published.
     pub(crate) fn caught_up(&mut self, now: Time, name: &Arc<str>, upto: u64) {
         self.advance_clock(now);
         self.overtakes(name, upto);
@@ -120,7 +120,7 @@ impl Switchboard {
         self.settle();
     }
 
-    /// The broker is away, and a room neither goes on alone nor lets anybody in.
+    /// The broker is unavailable, and a room neither continues alone nor can be entered.
     pub(crate) fn room_unavailable(&mut self, now: Time, name: &Arc<str>) {
         self.advance_clock(now);
         self.refuse_resent(name);

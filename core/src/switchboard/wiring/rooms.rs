@@ -26,13 +26,13 @@ pub(super) struct Entering<'a> {
 }
 
 impl Switchboard {
-    /// Adds a connection to a room on behalf of the application. With the JSON protocol the client
-    /// is told as if it had asked.
+    /// Adds a connection to a room on behalf of the application. With the JSON protocol the client is
+    /// notified as if it had asked.
     ///
     /// # Errors
     ///
-    /// The [`JoinError`] names the limit or the rule that was in the way, or says that the
-    /// connection is not open.
+    /// The [`JoinError`] names the limit or the rule that prevented it, or says that the connection is
+    /// not open.
     pub fn join(&mut self, now: Time, id: ConnectionId, room: &str) -> Result<(), JoinError> {
         self.record(now, |it| Input::Join {
             conn: id,
@@ -50,8 +50,8 @@ impl Switchboard {
         self.enter_room(id, room, place, &entering)
     }
 
-    /// Removes a connection from a room on behalf of the application, and drops what is queued for
-    /// it from there. Returns whether it was in the room.
+    /// Removes a connection from a room on behalf of the application, and drops the room's messages
+    /// that are queued for it. Returns whether it was in the room.
     ///
     /// # Errors
     ///
@@ -83,10 +83,11 @@ impl Switchboard {
         Ok(true)
     }
 
-    /// Adds a connection to a room, which was checked before, and tells the client: `subscribed`,
-    /// presence, then what it has missed.
+    /// Adds a connection to a room, which was checked before, and sends the client `subscribed`,
+    /// presence, then missed messages.
     ///
-    /// In a cluster, it may have to wait: then it is in the room later, or is told why not.
+    /// In a cluster, the connection may have to wait. It then enters the room later, or is told why it
+    /// cannot.
     pub(super) fn enter_room(
         &mut self,
         id: ConnectionId,

@@ -27,7 +27,7 @@ impl Switchboard {
         }
     }
 
-    /// Queues an answer or a notice of the JSON protocol. An event stream is told its position with it.
+    /// Queues an answer or a notice of the JSON protocol. For an event stream it includes the position.
     pub(super) fn send_positioned(
         &mut self,
         id: ConnectionId,
@@ -49,9 +49,9 @@ impl Switchboard {
         found.is_ok_and(|found| found.tells_positions_in(&self.rooms.at(key).name))
     }
 
-    /// Queues a message for one connection, which is closed as slow if its socket takes no bytes and
-    /// too much waits for it; otherwise only if there is twice as much, which nobody has had a turn to
-    /// write.
+    /// Queues a message for one connection. The connection is closed as slow if its socket accepts no
+    /// bytes and its queue is over the limit; otherwise only if its queue is over twice the limit and
+    /// has not been written yet.
     pub(super) fn send_frame(&mut self, id: ConnectionId, frame: Frame) -> Receipt {
         let mut receipt = Receipt::default();
         let bytes = frame.len();
@@ -67,8 +67,8 @@ impl Switchboard {
         self.settle_sent(receipt, |_, victim| victim == id)
     }
 
-    /// Counts what was dropped for a message, closes the connections that it found slow, and
-    /// enforces the bound of the node. `had_message` says for whom it waits.
+    /// Counts dropped messages, closes the connections that were found slow, and enforces the memory
+    /// limit of the node. `had_message` says for which connections the message is queued.
     pub(super) fn settle_sent(
         &mut self,
         mut receipt: Receipt,
@@ -100,7 +100,7 @@ impl Switchboard {
         self.effects.end(id, reason, why);
     }
 
-    /// Ends the connections that are to end, as many as this call may. Later calls go on.
+    /// Ends recorded connections, as many as one call may. Later calls continue.
     pub(super) fn settle(&mut self) {
         while self.effects.may_end() {
             let (id, reason) = if let Some(next) = self.effects.next_end() {

@@ -1,5 +1,5 @@
-//! Rooms of a cluster that keep the latest value of each key: what the broker has is read anew wherever
-//! a room goes on from, and what the broker has lost is set again.
+//! Rooms of a cluster that keep the latest value of each key: the broker's values are read again
+//! wherever a room continues, and values that the broker has lost are set again.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -51,7 +51,8 @@ impl Switchboard {
         }
     }
 
-    /// A value was not published, because too many keys have one. Returns what the application is told.
+    /// A value was not published, because too many keys have one. Returns the error for the
+    /// application.
     pub(crate) fn post_not_kept(&mut self, now: Time, number: u64) -> SendError {
         let post = self.relay.as_ref().and_then(|it| it.posts.get(&number));
         let keep = post.map(|post| self.config.room(&post.room).keep);

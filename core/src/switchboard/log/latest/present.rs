@@ -1,4 +1,4 @@
-//! Members that get the present values before what is published.
+//! Members that receive the current values before new messages.
 
 use super::super::recovery::{Joined, Recovery, StartAt};
 use super::super::room::{Member, Room};
