@@ -33,7 +33,7 @@ fn node(out: &mut Exposition, stats: &Stats) {
     );
     out.gauge(
         "draining",
-        "1 from the beginning of a drain on, otherwise 0.",
+        "1 once a drain has begun, otherwise 0.",
         u8::from(stats.draining),
     );
     out.gauge("rooms", "Rooms with members.", stats.active_rooms);
@@ -63,7 +63,7 @@ fn connections(out: &mut Exposition, stats: &Stats) {
     );
     out.gauge(
         "handshakes",
-        "Connections that are not admitted yet, or refused and not gone yet.",
+        "Connections that are not admitted yet, or refused and not closed yet.",
         stats.pending_handshakes,
     );
     out.gauge(
@@ -78,7 +78,7 @@ fn connections(out: &mut Exposition, stats: &Stats) {
     });
     out.counters(
         "connections_closed",
-        "Connections that ended, also before they were admitted, by close code and reason.",
+        "Connections that ended, including those that were never admitted, by close code and reason.",
         |family| {
             for reason in close_reasons() {
                 let (key, code) = (reason.as_str(), code(reason));
@@ -118,12 +118,12 @@ fn messages(out: &mut Exposition, stats: &Stats) {
     );
     out.counter(
         "received_bytes",
-        "Bytes of the messages received, without those of their frames.",
+        "Payload bytes of the messages received.",
         stats.bytes_in,
     );
     out.counter(
         "sent_bytes",
-        "Bytes that sockets have taken: messages, control frames and answers by HTTP.",
+        "Bytes written to sockets: messages, control frames and HTTP responses.",
         stats.bytes_out,
     );
     out.counters(
@@ -138,7 +138,7 @@ fn messages(out: &mut Exposition, stats: &Stats) {
     );
     out.gauge(
         "send_queue_bytes",
-        "Bytes of memory of all frames that wait; one that waits for many counts once.",
+        "Memory of all queued frames in bytes; a frame that is queued for many connections counts once.",
         stats.queued_bytes,
     );
     out.histogram(
@@ -162,7 +162,7 @@ fn histories(out: &mut Exposition, stats: &Stats) {
     );
     out.gauge(
         "history_bytes",
-        "Bytes of these messages, as the bounds count them.",
+        "Bytes of these messages, as counted against the limits.",
         history.bytes,
     );
     out.gauge(
@@ -170,27 +170,23 @@ fn histories(out: &mut Exposition, stats: &Stats) {
         "Members that are catching up.",
         stats.lagging,
     );
-    out.counters(
-        "recoveries",
-        "Outcomes of coming back to a room that keeps a history.",
-        |family| {
-            let Recoveries {
-                ok,
-                gone,
-                epoch,
-                ahead,
-            } = stats.recoveries;
-            let results = [
-                ("ok", ok),
-                ("gone", gone),
-                ("epoch", epoch),
-                ("ahead", ahead),
-            ];
-            for (result, count) in results {
-                family.count(&[("result", result)], count);
-            }
-        },
-    );
+    out.counters("recoveries", "Outcomes of recoveries.", |family| {
+        let Recoveries {
+            ok,
+            gone,
+            epoch,
+            ahead,
+        } = stats.recoveries;
+        let results = [
+            ("ok", ok),
+            ("gone", gone),
+            ("epoch", epoch),
+            ("ahead", ahead),
+        ];
+        for (result, count) in results {
+            family.count(&[("result", result)], count);
+        }
+    });
 }
 
 fn compression(out: &mut Exposition, stats: &Stats) {
@@ -202,7 +198,7 @@ fn compression(out: &mut Exposition, stats: &Stats) {
     );
     out.counter(
         "messages_compressed",
-        "Messages to rooms that were compressed, each once whatever the number of members.",
+        "Messages to rooms that were compressed, each counted once, whatever the number of members.",
         compressed.messages,
     );
     out.counter(
@@ -217,7 +213,7 @@ fn compression(out: &mut Exposition, stats: &Stats) {
     );
     out.gauge(
         "compression_ratio",
-        "What is left of these bytes by compression, since the node was created; 0 before the first message.",
+        "Ratio of compressed to uncompressed bytes since the node was created; 0 before the first message.",
         compressed.bytes_out as f64 / compressed.bytes_in.max(1) as f64,
     );
     let contexts = &stats.contexts;
@@ -228,7 +224,7 @@ fn compression(out: &mut Exposition, stats: &Stats) {
     );
     out.counter(
         "messages_in_context",
-        "Messages that were compressed so, each once whatever the number of members.",
+        "Messages compressed in a context, each counted once, whatever the number of members.",
         contexts.messages,
     );
     out.counter(
@@ -248,12 +244,12 @@ fn compression(out: &mut Exposition, stats: &Stats) {
     );
     out.counter(
         "inflation_input_bytes",
-        "Bytes of the payloads of these as received.",
+        "Payload bytes of these as received.",
         inflated.bytes_in,
     );
     out.counter(
         "inflation_output_bytes",
-        "Bytes of the content of these.",
+        "Bytes of their inflated content.",
         inflated.bytes_out,
     );
 }
@@ -265,17 +261,17 @@ fn cluster(out: &mut Exposition, stats: &Stats) {
     };
     out.gauge(
         "cluster_up",
-        "1 while the broker of the cluster answers, otherwise 0.",
+        "1 while the broker of the cluster responds, otherwise 0.",
         u8::from(cluster.up),
     );
     out.gauge(
         "cluster_nodes",
-        "Nodes that live, this one included.",
+        "Live nodes, including this one.",
         cluster.nodes,
     );
     out.gauge(
         "cluster_lag_seconds",
-        "How long the node's last heartbeat took to come back through the broker.",
+        "Round-trip time of the node's last heartbeat through the broker.",
         cluster.lag_ms.unwrap_or_default() / 1e3,
     );
     out.gauge(
@@ -286,17 +282,17 @@ fn cluster(out: &mut Exposition, stats: &Stats) {
     for (name, help, count) in [
         (
             "cluster_gaps",
-            "Numbers of rooms that were lost.",
+            "Lost message numbers of rooms.",
             cluster.gaps,
         ),
         (
             "cluster_repairs",
-            "Logs of rooms that were read because something was missing.",
+            "Reads of a room's log because messages were missing.",
             cluster.repairs,
         ),
         (
             "cluster_epochs",
-            "Rooms whose epoch changed.",
+            "Changes of a room's epoch.",
             cluster.epochs,
         ),
     ] {

@@ -107,12 +107,12 @@ impl fmt::Display for SendError {
                     "a frame of {bytes} bytes exceeds the queue limit of {limit}"
                 )
             }
-            Self::Unavailable => f.write_str("the node is cut off from the others"),
+            Self::Unavailable => f.write_str("the node has lost contact with the others"),
             Self::Unrecoverable => f.write_str(
                 "it cannot be known whether the message was published before: the history does not tell",
             ),
             Self::NoKeys => f.write_str("the room does not keep values by key"),
-            Self::BadKey(bad) => write!(f, "the key is no name: {bad}"),
+            Self::BadKey(bad) => write!(f, "the key is not a valid name: {bad}"),
             Self::TooManyKeys { limit } => {
                 write!(f, "{limit} keys have a value: remove one first")
             }

@@ -201,17 +201,17 @@ fn log(notice: &Notice, who: Option<&Who>) {
 fn log_cluster(notice: &ClusterNotice) {
     match notice {
         ClusterNotice::Away => {
-            warn!("cut off from the cluster: rooms go on alone, or refuse messages");
+            warn!("lost contact with the cluster: rooms continue alone or refuse messages");
         }
         ClusterNotice::Back => info!("back in the cluster"),
         ClusterNotice::Failed(failure) => warn!(%failure, "the broker refuses"),
         ClusterNotice::Registered(registration) => info!(%registration, "in the cluster"),
         ClusterNotice::Lapsed(registration) => {
-            warn!(%registration, "not heard of for too long: joins the cluster anew");
+            warn!(%registration, "the lease has expired: registering with the cluster again");
         }
-        ClusterNotice::Retired => debug!("said goodbye to the cluster"),
-        ClusterNotice::NodeUp(node) => info!(%node, "another node is there"),
-        ClusterNotice::NodeDown(node) => info!(%node, "another node has gone"),
+        ClusterNotice::Retired => debug!("retired from the cluster"),
+        ClusterNotice::NodeUp(node) => info!(%node, "another node has joined the cluster"),
+        ClusterNotice::NodeDown(node) => info!(%node, "another node has left the cluster"),
         ClusterNotice::SameName(node) => warn!(%node, "another node has the same name"),
         _ => {}
     }

@@ -107,11 +107,11 @@ impl fmt::Display for Problem {
                 "the sentinel at {host} does not know a master named {name}. Check the name in the URL, redis+sentinel://host/name"
             ),
             Self::Server(host, failure, error) => {
-                write!(f, "Redis at {host} is of no use: {failure} ({error})")
+                write!(f, "Redis at {host} cannot be used: {failure} ({error})")
             }
             Self::Garbled(host, error) => write!(
                 f,
-                "what answers at {host} is not Redis, or not as it should be: {error}. Check the host and the port in its URL"
+                "the server at {host} is not Redis, or has sent an invalid reply: {error}. Check the host and the port in its URL"
             ),
         }
     }
