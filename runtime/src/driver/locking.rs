@@ -85,7 +85,7 @@ impl Node for Locking<'_> {
     }
 
     fn message_read(&mut self, id: ConnectionId, binary: bool, bytes: usize) {
-        let who = || self.link.who();
+        let who = || self.link.log_fields();
         trace!(conn = %id, peer = %who().peer, user = who().user(), binary, bytes, "message");
     }
 }

@@ -156,12 +156,12 @@ impl<R: Listen> Task<R> {
     }
 
     pub(super) fn log_timeout(&self) {
-        let who = self.link.who();
+        let who = self.link.log_fields();
         error!(conn = %self.id(), peer = %who.peer, user = who.user(), "a hook timed out");
     }
 
     pub(super) fn log_panic(&self, panic: &(dyn Any + Send)) {
-        let who = self.link.who();
+        let who = self.link.log_fields();
         error!(
             conn = %self.id(),
             peer = %who.peer,

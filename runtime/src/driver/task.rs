@@ -183,7 +183,7 @@ impl<R: Listen> Task<R> {
             self.blocked = false;
             drop(self.cold.take_leftover());
             let inbox = self.link.task_waker.inbox().clone();
-            let none = Link::new(AnySocket::new(NoSocket), self.link.who(), inbox);
+            let none = Link::new(AnySocket::new(NoSocket), self.link.log_fields(), inbox);
             let link = std::mem::replace(&mut self.link, Arc::new(none));
             // The stream may be foreign code, and its panic must not prevent the hook.
             shielded(|| drop(link));

@@ -7,7 +7,7 @@ use switchboard_core::{Action, ConnectionId, DrainReport, Frame, Notice, PingRes
 use tracing::field::display;
 
 use super::awaited::Answered;
-use super::link::{CHANGED, End, Farewell, Link, Who};
+use super::link::{CHANGED, End, Farewell, Link, LogFields};
 use super::locked::Locked;
 use super::shared::Shared;
 use crate::net::Socket;
@@ -22,7 +22,7 @@ pub(crate) enum Effect {
     Evict(Arc<Link>, Option<Frame>),
     Pinged(oneshot::Sender<Vec<PingResult>>, Vec<PingResult>),
     /// With the connection that it concerns.
-    Notice(Notice, Option<Who>),
+    Notice(Notice, Option<LogFields>),
     /// The answer to a waiting caller.
     Answered(Answered),
     /// A drain has ended.
@@ -102,7 +102,7 @@ impl Locked {
             _ => {}
         }
         let link = subject(&notice).and_then(|id| self.link(id));
-        let who = link.map(|link| link.who());
+        let who = link.map(|link| link.log_fields());
         effects.push(Effect::Notice(notice, who));
     }
 
@@ -117,7 +117,7 @@ impl Locked {
 impl Shared {
     /// Carries out all effects except notices, which are returned for [`report`](Self::report): a slow
     /// log or hook must not delay those that wait for an effect.
-    pub(crate) fn perform(&self, effects: Vec<Effect>) -> Vec<(Notice, Option<Who>)> {
+    pub(crate) fn perform(&self, effects: Vec<Effect>) -> Vec<(Notice, Option<LogFields>)> {
         let mut notices = Vec::new();
         for effect in effects {
             match effect {
@@ -147,7 +147,7 @@ impl Shared {
     }
 
     /// Passes notices to the log and the application.
-    pub(crate) fn report(&self, notices: &[(Notice, Option<Who>)]) {
+    pub(crate) fn report(&self, notices: &[(Notice, Option<LogFields>)]) {
         for (notice, who) in notices {
             log(notice, who.as_ref());
             shielded(|| (self.on_notice)(notice));
@@ -169,9 +169,9 @@ const fn subject(notice: &Notice) -> Option<ConnectionId> {
     }
 }
 
-fn log(notice: &Notice, who: Option<&Who>) {
+fn log(notice: &Notice, who: Option<&LogFields>) {
     let peer = who.map(|who| display(who.peer));
-    let user = who.and_then(Who::user);
+    let user = who.and_then(LogFields::user);
     match notice {
         Notice::Opened { id, user } => debug!(conn = %id, peer, %user, "connected"),
         Notice::Refused { id, refused } => debug!(conn = %id, peer, %refused, "refused"),

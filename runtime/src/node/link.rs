@@ -60,14 +60,14 @@ pub(crate) const ROOMS: u8 = 4;
 
 /// The fields of log lines about a connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Who {
+pub(crate) struct LogFields {
     /// The client's address; behind a trusted proxy, the proxy's until the request is read. One that is
     /// IPv4-mapped is shown as IPv4.
     pub(crate) peer: IpAddr,
     user: Option<Arc<str>>,
 }
 
-impl Who {
+impl LogFields {
     pub(crate) const fn new(peer: IpAddr) -> Self {
         Self { peer, user: None }
     }
@@ -145,7 +145,7 @@ impl Drop for Farewell {
 }
 
 impl Link {
-    pub(crate) fn new(socket: AnySocket, who: Who, inbox: Arc<Inbox>) -> Self {
+    pub(crate) fn new(socket: AnySocket, who: LogFields, inbox: Arc<Inbox>) -> Self {
         Self {
             task_waker: TaskWaker::new(inbox),
             state: Mutex::new(State {
@@ -158,9 +158,9 @@ impl Link {
     }
 
     /// Returns the fields of log lines.
-    pub(crate) fn who(&self) -> Who {
+    pub(crate) fn log_fields(&self) -> LogFields {
         let state = self.state();
-        Who {
+        LogFields {
             peer: state.peer.to_canonical(),
             user: state.user.clone(),
         }

@@ -16,8 +16,8 @@ mod shared;
 
 pub(crate) use self::backlog::Held;
 pub(crate) use self::link::{
-    Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Inbox, Link, Pages, Posted, ROOMS,
-    TaskWaker, Upgraded, Who,
+    Arrival, Arrived, BLOCKED, CHANGED, End, Farewell, Inbox, Link, LogFields, Pages, Posted,
+    ROOMS, TaskWaker, Upgraded,
 };
 pub(crate) use self::locked::Locked;
 pub(crate) use self::shared::{Running, Shared};
