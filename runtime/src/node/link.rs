@@ -94,14 +94,14 @@ const _: () = assert!(size_of::<Link>() <= 88);
 /// The state of a connection, and pending notifications to its session.
 struct State {
     user: Option<Arc<str>>,
-    news: Option<Box<News>>,
+    notifications: Option<Box<Notifications>>,
     /// An IPv4 address is mapped, which takes less memory than an [`IpAddr`].
     peer: Ipv6Addr,
 }
 
 /// Pending notifications to the session. Absent most of the time.
 #[derive(Debug, Default)]
-struct News {
+struct Notifications {
     end: Option<End>,
     rooms: RoomChanges,
 }
@@ -150,7 +150,7 @@ impl Link {
             task_waker: TaskWaker::new(inbox),
             state: Mutex::new(State {
                 user: who.user,
-                news: None,
+                notifications: None,
                 peer: mapped(who.peer),
             }),
             socket,
@@ -196,13 +196,13 @@ impl Link {
 
     /// Stores the end, under the lock of the core. The task must be signalled separately.
     pub(crate) fn set_end(&self, end: End) {
-        self.state().news.get_or_insert_default().end = Some(end);
+        self.state().notifications.get_or_insert_default().end = Some(end);
     }
 
     /// Notes a room that the connection has entered or left, under the lock of the core. The task must be
     /// woken separately.
     pub(crate) fn note_room(&self, note: impl FnOnce(&mut RoomChanges)) {
-        note(&mut self.state().news.get_or_insert_default().rooms);
+        note(&mut self.state().notifications.get_or_insert_default().rooms);
         self.task_waker.flags.fetch_or(ROOMS, Ordering::AcqRel);
     }
 
@@ -213,17 +213,22 @@ impl Link {
         }
         self.task_waker.flags.fetch_and(!ROOMS, Ordering::AcqRel);
         let mut state = self.state();
-        let news = &mut state.news;
-        let rooms = news.as_mut().map(|news| std::mem::take(&mut news.rooms));
-        if news.as_ref().is_some_and(|news| news.end.is_none()) {
-            *news = None;
+        let notifications = &mut state.notifications;
+        let rooms = notifications
+            .as_mut()
+            .map(|notifications| std::mem::take(&mut notifications.rooms));
+        if notifications
+            .as_ref()
+            .is_some_and(|notifications| notifications.end.is_none())
+        {
+            *notifications = None;
         }
         rooms.unwrap_or_default()
     }
 
     /// Takes the end, once. Under the lock of the core, this goes with the read mode found there.
     pub(crate) fn take_end(&self) -> Option<End> {
-        self.state().news.as_mut()?.end.take()
+        self.state().notifications.as_mut()?.end.take()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
