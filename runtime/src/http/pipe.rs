@@ -10,23 +10,23 @@ use crate::net::Stream;
 use crate::shield::wake;
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Bytes that are on their way in each direction at most.
+/// The capacity of each direction in bytes.
 const CAPACITY: usize = 64 << 10;
 
 /// Returns the two ends of a stream.
 pub(super) fn pipe() -> (HubEnd, LibraryEnd) {
-    let ways = Arc::new([Mutex::default(), Mutex::default()]);
-    (HubEnd(ways.clone()), LibraryEnd(ways))
+    let directions = Arc::new([Mutex::default(), Mutex::default()]);
+    (HubEnd(directions.clone()), LibraryEnd(directions))
 }
 
-type Ways = Arc<[Mutex<Way>; 2]>;
+type Directions = Arc<[Mutex<Direction>; 2]>;
 
 const TO_HUB: usize = 0;
 const FROM_HUB: usize = 1;
 
 /// One direction.
 #[derive(Default)]
-struct Way {
+struct Direction {
     bytes: VecDeque<u8>,
     /// Nothing more is written, or nothing more read.
     closed: bool,
@@ -34,7 +34,7 @@ struct Way {
     writer: Option<Waker>,
 }
 
-impl Way {
+impl Direction {
     fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<usize> {
         if self.bytes.is_empty() && !self.closed {
             self.reader = Some(context.waker().clone());
@@ -58,12 +58,19 @@ impl Way {
     }
 }
 
-fn lock(ways: &Ways, way: usize) -> MutexGuard<'_, Way> {
-    ways[way].lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(directions: &Directions, direction: usize) -> MutexGuard<'_, Direction> {
+    directions[direction]
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
-fn read(ways: &Ways, way: usize, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<usize> {
-    let mut guard = lock(ways, way);
+fn read(
+    directions: &Directions,
+    direction: usize,
+    context: &mut Context<'_>,
+    buffer: &mut [u8],
+) -> Poll<usize> {
+    let mut guard = lock(directions, direction);
     let read = guard.poll_read(context, buffer);
     let waits = guard.writer.take_if(|_| read.is_ready());
     drop(guard);
@@ -72,12 +79,12 @@ fn read(ways: &Ways, way: usize, context: &mut Context<'_>, buffer: &mut [u8]) -
 }
 
 fn write(
-    ways: &Ways,
-    way: usize,
+    directions: &Directions,
+    direction: usize,
     context: &mut Context<'_>,
     bytes: &[u8],
 ) -> Poll<io::Result<usize>> {
-    let mut guard = lock(ways, way);
+    let mut guard = lock(directions, direction);
     let written = guard.poll_write(context, bytes);
     let waits = guard.reader.take_if(|_| written.is_ready());
     drop(guard);
@@ -85,8 +92,8 @@ fn write(
     written
 }
 
-fn close(ways: &Ways, way: usize) {
-    let mut guard = lock(ways, way);
+fn close(directions: &Directions, direction: usize) {
+    let mut guard = lock(directions, direction);
     guard.closed = true;
     let waits = [guard.reader.take(), guard.writer.take()];
     drop(guard);
@@ -94,7 +101,7 @@ fn close(ways: &Ways, way: usize) {
 }
 
 /// The end that the hub reads requests from and writes responses to.
-pub(super) struct HubEnd(Ways);
+pub(super) struct HubEnd(Directions);
 
 impl Stream for HubEnd {
     fn poll_read(
@@ -131,7 +138,7 @@ impl Drop for HubEnd {
 }
 
 /// The other end.
-pub(super) struct LibraryEnd(Ways);
+pub(super) struct LibraryEnd(Directions);
 
 impl LibraryEnd {
     /// Sends some of `bytes` to the hub.
