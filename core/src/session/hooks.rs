@@ -4,7 +4,7 @@ use super::backlog::Item;
 use super::call::{Reply, Step};
 use super::deferring::{Deferred, Deferring};
 use super::node::{Held, Node};
-use super::state::{Hook, Session, Told};
+use super::state::{Hook, Reported, Session};
 use crate::protocol::RequestId;
 use crate::{Denied, Event, Reach, Time};
 
@@ -90,7 +90,7 @@ impl Session {
             let at = node.now() + node.config().timeouts.hook;
             self.waiting.set_hook_due(Some(at));
         }
-        if !self.told.set(Told::HOOK, true) {
+        if !self.reported.set(Reported::HOOK, true) {
             self.event(node, Event::HookStarted);
         }
         let hook_due = self.waiting.hook_due().filter(|_| !self.is_watched());

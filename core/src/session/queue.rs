@@ -6,7 +6,7 @@ use super::backlog::Item;
 use super::call::{Call, Ended, Step};
 use super::node::{Held, Node};
 use super::room_changes::RoomChange;
-use super::state::{Hook, Session, Told};
+use super::state::{Hook, Reported, Session};
 use crate::{CloseFrame, Event, Question, Wire, protocol};
 
 impl Session {
@@ -44,7 +44,7 @@ impl Session {
     /// all. Tells the node when that changes.
     pub fn is_full(&mut self, node: &mut impl Node) -> bool {
         let full = self.backlog_is_full() || self.must_queue() && node.backlog_is_full();
-        if self.told.set(Told::PAUSED, full) != full {
+        if self.reported.set(Reported::PAUSED, full) != full {
             let event = if full { Event::Paused } else { Event::Resumed };
             self.event(node, event);
         }

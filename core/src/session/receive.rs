@@ -7,7 +7,7 @@ use super::call::{Reply, Step};
 use super::deferring::{Deferred, Deferring};
 use super::input::{Input, new_decoder};
 use super::node::{Held, Node};
-use super::state::{Session, Told};
+use super::state::{Reported, Session};
 use crate::http::handshake::Purpose;
 use crate::protocol;
 use crate::{Decoder, Event, Incoming, ProtocolError, ReadMode, Time, Wire};
@@ -174,7 +174,7 @@ impl Session {
         if !decoder.is_at_rest() && matches!(self.input, Input::Frames(_)) {
             self.input = Input::Frames(kept.or_else(|| fresh.map(Box::new)));
         }
-        let partial = self.told.set(Told::PARTIAL, in_message) || in_message;
+        let partial = self.reported.set(Reported::PARTIAL, in_message) || in_message;
         if partial || !heard {
             node.hold(|held| {
                 if !heard {
@@ -231,7 +231,7 @@ impl Session {
                 incoming,
                 Incoming::Text(_) | Incoming::Binary(_) | Incoming::Deflated(_)
             );
-            if is_message && self.told.set(Told::PARTIAL, false) {
+            if is_message && self.reported.set(Reported::PARTIAL, false) {
                 node.defer(Deferred::MessageComplete);
             }
             step = match self.hand_on(node, now, incoming, turn) {

@@ -33,9 +33,9 @@ pub(super) enum Hook {
 
 /// The facts that were reported to the node, as a bit set.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Told(u8);
+pub(super) struct Reported(u8);
 
-impl Told {
+impl Reported {
     /// The hook is pending.
     pub(super) const HOOK: u8 = 1;
     /// Reading pauses.
@@ -48,9 +48,13 @@ impl Told {
     }
 
     /// Records whether a fact was reported; returns the previous value.
-    pub(super) const fn set(&mut self, what: u8, told: bool) -> bool {
+    pub(super) const fn set(&mut self, what: u8, reported: bool) -> bool {
         let before = self.has(what);
-        self.0 = if told { self.0 | what } else { self.0 & !what };
+        self.0 = if reported {
+            self.0 | what
+        } else {
+            self.0 & !what
+        };
         before
     }
 }
@@ -144,7 +148,7 @@ pub struct Session {
     pub(super) input: Input,
     pub(super) mode: ReadMode,
     pub(super) hook: Hook,
-    pub(super) told: Told,
+    pub(super) reported: Reported,
     pub(super) gone: bool,
     /// Whether the client is authenticated, but not yet admitted or refused.
     pub(super) undecided: bool,
@@ -173,7 +177,7 @@ impl Session {
             input,
             mode: ReadMode::Head,
             hook: Hook::Idle,
-            told: Told::default(),
+            reported: Reported::default(),
             gone: false,
             undecided: false,
             deflate: false,
@@ -230,7 +234,7 @@ impl Session {
 
     /// Returns whether reading pauses because too much waits for hooks, of this session or of all.
     pub const fn is_paused(&self) -> bool {
-        self.told.has(Told::PAUSED)
+        self.reported.has(Reported::PAUSED)
     }
 
     /// Returns whether this session's backlog is full: [`BACKLOG`] messages wait, or a Close, after
@@ -256,7 +260,7 @@ impl Session {
 
     pub(super) fn call(&mut self, hook: Hook, call: Call) -> Step {
         self.hook = hook;
-        self.told.set(Told::HOOK, false);
+        self.reported.set(Reported::HOOK, false);
         Step::Call(call)
     }
 
@@ -268,7 +272,7 @@ impl Session {
         }
         self.hook = Hook::Idle;
         self.waiting.set_hook_due(None);
-        self.told.set(Told::HOOK, false)
+        self.reported.set(Reported::HOOK, false)
     }
 
     /// Learns which rooms the connection has entered and left.
