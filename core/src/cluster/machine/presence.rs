@@ -1,4 +1,4 @@
-//! Who is in a room: the node says who is here, and is told who is on other nodes.
+//! Users in rooms: the node writes those who are here, and receives those on other nodes.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::asked::Asked;
 use super::cluster::Cluster;
 use super::context::Context;
 use super::output::Output;
-use super::room::{Change, Room, Told};
+use super::room::{Change, OccupantChanges, Room};
 use super::timers::Timer;
 use crate::Time;
 use crate::cluster::answer::OccupantList;
@@ -28,7 +28,7 @@ impl Cluster {
         self.is_here(now, name, user, None);
     }
 
-    /// Users who are in a room on other nodes, and what is told of them there: what the next
+    /// Users who are in a room on other nodes, with the presence info there: what the next
     /// [`Output::Occupants`] changes.
     pub fn users_elsewhere(&self, name: &str) -> impl Iterator<Item = (&Arc<str>, &Info)> {
         let room = self.rooms.get(name);
@@ -42,14 +42,14 @@ impl Cluster {
                 return;
             }
             let occupants = &mut room.occupants;
-            let Some(told) = occupants.set(user, here, cx.registrations) else {
+            let Some(changes) = occupants.set(user, here, cx.registrations) else {
                 return;
             };
             if occupants.write.is_none() {
                 let timer = Timer::Presence(Arc::clone(name));
                 cx.timers.set(&mut occupants.write, Some(at), timer);
             }
-            tell(room, told, cx);
+            tell(room, changes, cx);
         });
     }
 
@@ -90,12 +90,12 @@ impl Cluster {
             match room.occupants.read(list, cx.registrations) {
                 // The room is gone: another epoch begins.
                 None => room.read_again(),
-                Some((told, is_new)) => {
+                Some((changes, is_new)) => {
                     if is_new {
                         let timer = Timer::Fade(Arc::clone(name));
                         cx.timers.set(&mut room.occupants.fade, Some(fade), timer);
                     }
-                    tell(room, told, cx);
+                    tell(room, changes, cx);
                 }
             }
         });
@@ -109,9 +109,9 @@ impl Cluster {
                 return;
             }
             room.heard_of_epoch(&change.epoch);
-            let told = room.occupants.arrived(change, cx.registrations);
-            is_contested = told.is_contested;
-            tell(room, told, cx);
+            let changes = room.occupants.arrived(change, cx.registrations);
+            is_contested = changes.is_contested;
+            tell(room, changes, cx);
         });
         if is_contested {
             // Others may have taken this node for dead; else its heartbeat tells them that it lives.
@@ -122,16 +122,16 @@ impl Cluster {
     pub(super) fn list_fades(&mut self, name: &Arc<str>) {
         self.with_room(name, |room, cx| {
             room.occupants.fade = None;
-            let told = room.occupants.fade(cx.registrations);
-            tell(room, told, cx);
+            let changes = room.occupants.fade(cx.registrations);
+            tell(room, changes, cx);
         });
     }
 
     /// Those whose users count have changed.
     pub(super) fn recount(&mut self) {
         self.with_each_room(|room, cx| {
-            let told = room.occupants.recount(cx.registrations);
-            tell(room, told, cx);
+            let changes = room.occupants.recount(cx.registrations);
+            tell(room, changes, cx);
         });
     }
 
@@ -139,16 +139,16 @@ impl Cluster {
     pub(super) fn write_all_again(&mut self) {
         self.with_each_room(|room, cx| {
             room.seats.registered_anew();
-            let told = room.occupants.registered_anew(cx.registrations);
-            tell(room, told, cx);
+            let changes = room.occupants.registered_anew(cx.registrations);
+            tell(room, changes, cx);
         });
     }
 
     /// Nothing has been heard of other nodes for too long.
     pub(super) fn forget_elsewhere(&mut self) {
         self.with_each_room(|room, cx| {
-            let told = room.occupants.forget_elsewhere();
-            tell(room, told, cx);
+            let changes = room.occupants.forget_elsewhere();
+            tell(room, changes, cx);
         });
     }
 
@@ -199,12 +199,12 @@ pub(super) fn ask(
     }
 }
 
-fn tell(room: &Room, told: Told, cx: &mut Context<'_>) {
-    if room.has_members && !told.is_empty() {
+fn tell(room: &Room, changes: OccupantChanges, cx: &mut Context<'_>) {
+    if room.has_members && !changes.is_empty() {
         cx.tell(Output::Occupants {
             room: Arc::clone(&room.name),
-            joined: told.joined,
-            left: told.left,
+            joined: changes.joined,
+            left: changes.left,
         });
     }
 }

@@ -22,6 +22,6 @@ mod state;
 
 pub(super) use self::catch_up::Read;
 pub(super) use self::listed::Change;
-pub(super) use self::occupants::Told;
+pub(super) use self::occupants::OccupantChanges;
 pub(super) use self::seats::Decision;
 pub(super) use self::state::{Room, Stage};

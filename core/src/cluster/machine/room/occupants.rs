@@ -26,7 +26,8 @@ pub(in crate::cluster) struct Occupants {
     listed: Option<Listed>,
     /// What it listed in the epoch before, until those nodes have had time to write it again.
     before: BTreeMap<Arc<str>, Rows>,
-    /// Users on other nodes, as was told: with what counts of them beside what is told here.
+    /// Users on other nodes, as last reported, each with the presence info that counts next to the info
+    /// here.
     elsewhere: Users,
     /// Changes that arrived while the list is not known.
     arrived: Vec<Change>,
@@ -38,16 +39,16 @@ pub(in crate::cluster) struct Occupants {
     pub(in crate::cluster) fade: Option<Time>,
 }
 
-/// Users who came to other nodes or of whom something else is told there, and users who left them.
+/// Users who joined on other nodes or whose presence info changed there, and users who left them.
 #[derive(Debug, Default)]
-pub(in crate::cluster) struct Told {
+pub(in crate::cluster) struct OccupantChanges {
     pub(in crate::cluster) joined: Vec<(Arc<str>, Info)>,
     pub(in crate::cluster) left: Vec<Arc<str>>,
     /// Others changed what is listed under this node's registration.
     pub(in crate::cluster) is_contested: bool,
 }
 
-impl Told {
+impl OccupantChanges {
     pub(in crate::cluster) fn is_empty(&self) -> bool {
         self.joined.is_empty() && self.left.is_empty()
     }
@@ -59,24 +60,25 @@ impl Occupants {
         &self.elsewhere
     }
 
-    /// A user is here now, of whom this is told, or no longer. Returns what that tells, if it was a change.
+    /// Sets whether a user is here, and the presence info. Returns the changes to report, if it was a
+    /// change.
     pub(in crate::cluster) fn set(
         &mut self,
         user: &Arc<str>,
         here: Option<Info>,
         registrations: Registrations<'_>,
-    ) -> Option<Told> {
+    ) -> Option<OccupantChanges> {
         if !self.own.set(user, here) {
             return None;
         }
-        let mut told = Told::default();
+        let mut changes = OccupantChanges::default();
         if !self.needs_list && !self.is_reading {
-            self.judge(user, registrations, &mut told);
+            self.judge(user, registrations, &mut changes);
         }
-        Some(told)
+        Some(changes)
     }
 
-    /// Nobody is here, and the broker lists nobody under this node's registration.
+    /// Returns whether no user is here, and the broker lists none under this node's registration.
     pub(in crate::cluster) fn is_done(&self, own: &str) -> bool {
         self.own.is_done(self.listed.as_ref(), own)
     }
@@ -91,13 +93,13 @@ impl Occupants {
             || (self.listed.is_some() && self.own.has_changes())
     }
 
-    /// Somebody is in the room again: who is on other nodes has to be told.
+    /// The room has members again, to whom the users on other nodes have to be reported.
     pub(in crate::cluster) fn enter(&mut self) {
         self.needs_list = true;
         self.elsewhere.clear();
     }
 
-    /// Nobody is in the room any more; who is here is still written.
+    /// The room has no members any more; pending changes of users here are still written.
     pub(in crate::cluster) fn leave(&mut self) {
         self.before.clear();
         self.elsewhere.clear();
@@ -194,7 +196,7 @@ impl Occupants {
         &mut self,
         change: Change,
         registrations: Registrations<'_>,
-    ) -> Told {
+    ) -> OccupantChanges {
         let is_known = !self.is_reading && !self.needs_list;
         match &mut self.listed {
             Some(listed) if is_known => match listed.place(&change) {
@@ -213,28 +215,28 @@ impl Occupants {
                 }
             }
         }
-        Told::default()
+        OccupantChanges::default()
     }
 
     /// What follows from a change that the list has now.
-    fn follows(&mut self, change: Change, registrations: Registrations<'_>) -> Told {
-        let mut told = Told::default();
+    fn follows(&mut self, change: Change, registrations: Registrations<'_>) -> OccupantChanges {
+        let mut changes = OccupantChanges::default();
         let comes = !change.joined.is_empty();
         let joined = change.joined.into_iter().map(|(user, _)| user);
         let users: Vec<_> = joined.chain(change.left).collect();
         if change.registration == *registrations.own {
             for user in &users {
-                self.judge(user, registrations, &mut told);
+                self.judge(user, registrations, &mut changes);
             }
-            told.is_contested = self.own.changed_by_others(users.into_iter());
+            changes.is_contested = self.own.changed_by_others(users.into_iter());
         } else if registrations.is_elsewhere(&change.registration) {
             for user in &users {
-                self.judge(user, registrations, &mut told);
+                self.judge(user, registrations, &mut changes);
             }
         } else if comes {
             self.own.is_gone(change.registration);
         }
-        told
+        changes
     }
 
     /// The list was read. Returns what that tells, and whether it is of another epoch than before;
@@ -243,7 +245,7 @@ impl Occupants {
         &mut self,
         list: Option<OccupantList>,
         registrations: Registrations<'_>,
-    ) -> Option<(Told, bool)> {
+    ) -> Option<(OccupantChanges, bool)> {
         self.is_reading = false;
         let Some(list) = list else {
             self.listed = None;
@@ -272,16 +274,16 @@ impl Occupants {
     }
 
     /// Forgets the users that were listed in the previous epoch.
-    pub(in crate::cluster) fn fade(&mut self, registrations: Registrations<'_>) -> Told {
+    pub(in crate::cluster) fn fade(&mut self, registrations: Registrations<'_>) -> OccupantChanges {
         self.before.clear();
         self.recount(registrations)
     }
 
     /// Nothing has been heard of the others for too long.
-    pub(in crate::cluster) fn forget_elsewhere(&mut self) -> Told {
+    pub(in crate::cluster) fn forget_elsewhere(&mut self) -> OccupantChanges {
         self.listed = None;
         self.before.clear();
-        Told {
+        OccupantChanges {
             joined: Vec::new(),
             left: std::mem::take(&mut self.elsewhere).into_keys().collect(),
             is_contested: false,
@@ -289,7 +291,10 @@ impl Occupants {
     }
 
     /// The node has another registration, under which nothing is written yet.
-    pub(in crate::cluster) fn registered_anew(&mut self, registrations: Registrations<'_>) -> Told {
+    pub(in crate::cluster) fn registered_anew(
+        &mut self,
+        registrations: Registrations<'_>,
+    ) -> OccupantChanges {
         self.own.registered_anew();
         if let Some(listed) = &self.listed {
             self.own.compare(listed, registrations.own);
@@ -298,16 +303,19 @@ impl Occupants {
     }
 
     /// Counts the users on other nodes anew, after those that count have changed.
-    pub(in crate::cluster) fn recount(&mut self, registrations: Registrations<'_>) -> Told {
+    pub(in crate::cluster) fn recount(
+        &mut self,
+        registrations: Registrations<'_>,
+    ) -> OccupantChanges {
         let mut users: BTreeSet<_> = self.elsewhere.keys().cloned().collect();
         for (registration, rows) in self.by_registration() {
             if registrations.is_elsewhere(registration) {
                 users.extend(rows.keys().cloned());
             }
         }
-        let mut told = Told::default();
+        let mut changes = OccupantChanges::default();
         for user in &users {
-            self.judge(user, registrations, &mut told);
+            self.judge(user, registrations, &mut changes);
         }
         let listed = self.listed.iter().flat_map(Listed::by_registration);
         for (registration, _) in listed {
@@ -315,23 +323,28 @@ impl Occupants {
                 self.own.is_gone(Arc::clone(registration));
             }
         }
-        told
+        changes
     }
 
-    /// Finds out whether a user is on other nodes, and what is told of the user there.
-    fn judge(&mut self, user: &Arc<str>, registrations: Registrations<'_>, told: &mut Told) {
+    /// Determines whether a user is on other nodes, and the presence info there.
+    fn judge(
+        &mut self,
+        user: &Arc<str>,
+        registrations: Registrations<'_>,
+        changes: &mut OccupantChanges,
+    ) {
         match self.elsewhere_now(user, registrations) {
             Some(info) if self.elsewhere.get(user) != Some(&info) => {
                 self.elsewhere.insert(Arc::clone(user), info.clone());
-                told.joined.push((Arc::clone(user), info));
+                changes.joined.push((Arc::clone(user), info));
             }
-            None if self.elsewhere.remove(user).is_some() => told.left.push(Arc::clone(user)),
+            None if self.elsewhere.remove(user).is_some() => changes.left.push(Arc::clone(user)),
             _ => {}
         }
     }
 
-    /// Returns what is told of a user who is on other nodes. Of what the nodes of a user tell, that counts
-    /// which was written last, so it is nothing where that is what is told here.
+    /// Returns the presence info of a user who is on other nodes. If several nodes have info of a user,
+    /// the one written last counts; if that is the info here, the result has none.
     fn elsewhere_now(&self, user: &str, registrations: Registrations<'_>) -> Option<Info> {
         let listed = self.listed.iter().flat_map(Listed::by_registration);
         let listed = listed.map(|of_registration| (true, of_registration));
