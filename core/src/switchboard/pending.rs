@@ -15,9 +15,9 @@ pub(super) struct Pending {
     pub(super) resume: Resume,
     /// How far back it may reach in the lobby.
     pub(super) reach: Reach,
-    /// What rooms are to be told of the user.
+    /// The presence info of the user.
     pub(super) presence: Option<PresenceInfo>,
-    /// What a client is told that is refused with a code of the application.
+    /// The text for a client that is refused with a code of the application.
     pub(super) refusal_text: Option<Arc<str>>,
     /// What it can inflate, once it is admitted.
     pub(super) window: Window,

@@ -140,14 +140,14 @@ impl Posts {
         Some(message)
     }
 
-    /// Drops what waits for a stream.
+    /// Drops the queued messages of a stream.
     pub(super) fn forget(&mut self, slot: u32) {
         if let Some(queue) = self.queues.remove(&slot) {
             self.bytes -= queue.bytes;
         }
     }
 
-    /// Recounts the bytes, and checks that whoever messages wait for is there.
+    /// Recounts the bytes, and checks that the streams of queued messages exist.
     pub(super) fn audit(&self, connections: &Table) -> Result<(), Inconsistency> {
         let counted = self.queues.values().map(|queue| {
             let bytes = queue.messages.iter().map(Posted::bytes);

@@ -40,7 +40,7 @@ impl ToAll {
     }
 }
 
-/// A frame of the cluster on its way to all connections of this node, and the users who do not get it.
+/// A frame of the cluster that is being sent to all connections of this node, and the excluded users.
 #[derive(Debug)]
 pub(super) struct FromCluster {
     pub(super) all: ToAll,

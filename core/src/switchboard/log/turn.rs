@@ -143,7 +143,7 @@ pub(in crate::switchboard) struct Outcome {
     pub(in crate::switchboard) ping: bool,
     /// Whether the socket takes no more bytes.
     pub(in crate::switchboard) blocked: bool,
-    /// Volatile messages dropped, as the socket takes no more bytes.
+    /// Volatile messages dropped because the socket accepts no more bytes.
     pub(in crate::switchboard) missed: u32,
     /// Messages discarded, as the connection is ending.
     pub(in crate::switchboard) discarded: u64,
@@ -161,12 +161,12 @@ pub(in crate::switchboard) struct Noted {
     pub(in crate::switchboard) failed: bool,
 }
 
-/// The share of some connections of what waits to be written: taken under one hold of a lock, written
-/// without it, and reported under another.
+/// A batch of queued frames of several connections: taken under one hold of a lock, written without it,
+/// and reported under another.
 ///
 /// [`Switchboard::take_turn`](crate::Switchboard::take_turn) fills it, and
-/// [`Switchboard::report`](crate::Switchboard::report) takes what came of it. The connections in it
-/// have no other writer meanwhile.
+/// [`Switchboard::report`](crate::Switchboard::report) takes the results. Until then, its connections
+/// have no other writer.
 #[derive(Debug, Default)]
 pub struct Turn {
     pub(super) buffer: Vec<u8>,
@@ -234,16 +234,16 @@ impl Turn {
         Some((job.id, self.bytes(job)))
     }
 
-    /// Notes how many bytes were written to a connection. If fewer than all, its socket takes no
-    /// more bytes for now, and [`Event::Writable`](crate::Event::Writable) is to follow.
+    /// Records how many bytes were written to a connection. If these are not all, its socket accepts no
+    /// more bytes for now, and [`Event::Writable`](crate::Event::Writable) must follow.
     pub fn wrote(&mut self, index: usize, bytes: usize) {
         if let Some(job) = self.jobs.get_mut(index) {
             job.written = bytes.min(job.len());
         }
     }
 
-    /// Passes the bytes for each connection to `write`, and notes what it returns: how many were
-    /// [written](Self::wrote).
+    /// Passes the bytes for each connection to `write`, which returns how many were written, and
+    /// [records](Self::wrote) that.
     pub fn write_each(&mut self, mut write: impl FnMut(ConnectionId, &[u8]) -> usize) {
         for index in 0..self.jobs.len() {
             let job = &self.jobs[index];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::PresenceInfo;
 
-/// Users in a room on other nodes, and what is told of them there.
+/// Users in a room on other nodes, with their presence info there.
 pub(in crate::switchboard) type Others = BTreeMap<Arc<str>, Option<PresenceInfo>>;
 
 /// Users in the room on other nodes.
@@ -22,7 +22,7 @@ impl Elsewhere {
         self.users.len() - self.here_too
     }
 
-    /// Adds a user, or notes what is told of one. Returns whether the user was not there before.
+    /// Adds a user, or updates the presence info of one. Returns whether the user was not there before.
     pub(super) fn come(&mut self, name: &Arc<str>, info: Option<PresenceInfo>, here: bool) -> bool {
         let is_new = self.users.insert(name.clone(), info).is_none();
         self.here_too += usize::from(is_new && here);

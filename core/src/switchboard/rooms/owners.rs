@@ -1,4 +1,4 @@
-//! Rooms per address, so that nobody can use up all of them.
+//! Rooms per address, so that no address can use up all of them.
 
 use crate::IpKey;
 use crate::base::hash::{Keyed, KeyedMap};
@@ -20,9 +20,9 @@ impl Owners {
         }
     }
 
-    /// Returns how many rooms an address holds, and its share of them, if it gets no more where `taken` of
-    /// `limit` exist. Once half of them exist, an address may hold a tenth of them, and each wider network that
-    /// may be one customer's a tenth more than the one inside it.
+    /// Returns how many rooms an address holds, and its share of them, if it gets no more while `taken`
+    /// of `limit` exist. Once half of them exist, an address may hold a tenth of them, and each wider
+    /// network that may be one customer's a tenth more than the one inside it.
     pub(super) fn excess(&self, ip: IpKey, taken: usize, limit: usize) -> Option<(usize, usize)> {
         if 2 * taken < limit {
             return None;

@@ -1,4 +1,4 @@
-//! Presence of one room: who is there, and what has changed since the last update.
+//! Presence of one room: its users, and the changes since the last update.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
@@ -15,7 +15,7 @@ use crate::{ConnectionId, PresenceInfo};
 #[derive(Debug, Default)]
 pub(in crate::switchboard) struct Presence {
     pub(super) occupants: Occupants,
-    /// Nothing is told of users beside their names.
+    /// Members receive only the names of users, without presence info.
     is_quiet: bool,
     /// Users on other nodes.
     elsewhere: Option<Box<Elsewhere>>,
@@ -29,14 +29,14 @@ pub(in crate::switchboard) struct Presence {
     in_parts: bool,
     /// The users that changed since the last update, and whether they were present before.
     changes: BTreeMap<Arc<str>, bool>,
-    /// Users of whom something else is to be told since the last update.
+    /// Users whose presence info has changed since the last update.
     infos: BTreeSet<Arc<str>>,
     /// Members to which the next update is not to go as it is, and the version that each was sent
     /// instead; 0 if it is due the complete list.
     seen: BTreeMap<ConnectionId, u32>,
 }
 
-/// What an update tells the members of a room.
+/// An update to the members of a room.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::switchboard) struct Update {
     /// Members that have seen all of it.
@@ -49,7 +49,7 @@ pub(in crate::switchboard) struct Update {
     pub(in crate::switchboard) left: Vec<Arc<str>>,
     /// How much of the update this is.
     pub(in crate::switchboard) part: Part,
-    /// Others of whom something else is told now.
+    /// Other users whose presence info has changed.
     pub(in crate::switchboard) updated: Vec<Arc<str>>,
 }
 
@@ -84,7 +84,7 @@ impl Update {
 }
 
 impl Presence {
-    /// Begins presence of a room whose members may be told more of users than their names.
+    /// Begins presence of a room. `tells_infos` says whether members receive presence info.
     pub(super) fn new(tells_infos: bool) -> Self {
         Self {
             is_quiet: !tells_infos,
@@ -102,7 +102,7 @@ impl Presence {
         if !sent {
             self.seen.insert(id, 0);
         } else if self.in_parts || self.changes.len() > CHANGES {
-            // It will be told the number, like all others.
+            // It will receive the number, like all others.
             self.seen.remove(&id);
         } else {
             self.seen.insert(id, self.version);
@@ -134,7 +134,7 @@ impl Presence {
         here.take(most).collect()
     }
 
-    /// Returns the users who are on other nodes only, in the order of their names.
+    /// Returns the users who are only on other nodes, in the order of their names.
     pub(in crate::switchboard) fn others<'a>(
         &'a self,
         users: &'a Users,
@@ -154,14 +154,14 @@ impl Presence {
         self.is_here(users, name) || elsewhere.is_some_and(|it| it.users.contains_key(name))
     }
 
-    /// Sets the users on other nodes, as nobody has been told yet, and nobody is here.
+    /// Sets the users on other nodes, before the room has members here.
     pub(super) fn begin_elsewhere(&mut self, users: Others) {
         let here_too = 0;
         self.elsewhere = (!users.is_empty()).then(|| Box::new(Elsewhere { users, here_too }));
     }
 
-    /// Notes who came on other nodes, of whom something else is told there, and who left there. Returns
-    /// whether an update is due.
+    /// Records users who joined on other nodes, whose presence info changed there, or who left there.
+    /// Returns whether an update is due.
     pub(super) fn moved_elsewhere(
         &mut self,
         users: &Users,
@@ -194,7 +194,7 @@ impl Presence {
         self.is_news()
     }
 
-    /// A user is there now, of whom something is told or not.
+    /// Records that a user, with or without presence info, joined.
     fn comes(&mut self, name: Arc<str>, is_told: bool) {
         self.changed();
         if is_told {
@@ -204,7 +204,7 @@ impl Presence {
         self.changes.entry(name).or_insert(false);
     }
 
-    /// A user is not there any more, of whom something was told or not.
+    /// Records that a user, with or without presence info, left.
     fn goes(&mut self, name: Arc<str>, was_told: bool) {
         self.changed();
         if was_told {
@@ -214,7 +214,7 @@ impl Presence {
         self.changes.entry(name).or_insert(true);
     }
 
-    /// Something else is to be told of a user who was there before.
+    /// Records that the presence info of a user who was there before has changed.
     fn tell_of(&mut self, name: Arc<str>) {
         if !self.is_quiet {
             self.changed();
@@ -222,12 +222,12 @@ impl Presence {
         }
     }
 
-    /// Returns whether there is something to tell.
+    /// Returns whether there are changes.
     fn is_news(&self) -> bool {
         !self.changes.is_empty() || !self.infos.is_empty()
     }
 
-    /// Returns what is told of a user: on other nodes, else here.
+    /// Returns the presence info of a user: that of other nodes, otherwise the one here.
     pub(in crate::switchboard) fn info<'a>(
         &'a self,
         users: &'a Users,
@@ -262,8 +262,8 @@ impl Presence {
         self.is_news()
     }
 
-    /// Notes that something else is to be told of this user. Returns whether the user is present, so that
-    /// an update is due.
+    /// Records that the presence info of a user has changed. Returns whether the user is present, so
+    /// that an update is due.
     pub(super) fn info_changed(&mut self, users: &Users, user: u32) -> bool {
         let present = self.occupants.get(user).is_some();
         if present {
@@ -313,7 +313,8 @@ impl Presence {
         removed
     }
 
-    /// Notes that a user came here (1) or left (-1). Returns whether it is on another node, too.
+    /// Records that a user joined (1) or left (-1) here. Returns whether the user is on another node,
+    /// too.
     fn is_elsewhere(&mut self, name: &str, change: isize) -> bool {
         let elsewhere = self.elsewhere.as_mut();
         let Some(elsewhere) = elsewhere.filter(|it| it.users.contains_key(name)) else {
@@ -323,8 +324,8 @@ impl Presence {
         true
     }
 
-    /// Ends as many of the grace periods and of what was to be told as `share` says, which it lowers,
-    /// because the room ends. Returns whether that was all.
+    /// Ends up to `share` grace periods and pending changes of a room that ends, and reduces `share` by
+    /// their number. Returns whether nothing is left.
     pub(super) fn end(&mut self, users: &mut Users, share: &mut usize) -> bool {
         while *share > 0 {
             *share -= 1;
@@ -358,9 +359,8 @@ impl Presence {
         self.armed = false;
     }
 
-    /// Takes what has changed since the last update, or of many changes a part. Only the number of
-    /// users is to be told to members after an update in parts, and to all of them: in a room of so
-    /// many, that is right whatever a member has seen before.
+    /// Takes the changes since the last update, or a part of many. After an update in parts, all
+    /// members receive only the number of users, which is correct whatever they have received before.
     pub(super) fn take_update(&mut self, users: &Users) -> Update {
         let more = self.changes.len() > CHANGES;
         let was_in_parts = std::mem::replace(&mut self.in_parts, more);
@@ -416,7 +416,7 @@ impl Presence {
             if seen == 0 {
                 uninformed.push(id);
             } else if part == Part::Last {
-                // It gets the number.
+                // It receives the number.
             } else if seen == version {
                 informed.push(id);
             } else if seen != told {

@@ -23,8 +23,8 @@ use crate::{
 pub enum Identity {
     /// A user.
     User {
-        /// The name: 1 to 128 bytes, as configured, without control characters, and not starting
-        /// with `anon-`. For an illegal name the client is told `internal`.
+        /// The name: 1 to 128 bytes, as configured, without control characters, and not starting with
+        /// `anon-`. With an illegal name the client is refused with `internal`.
         name: String,
         /// How long the login lasts from now; `None` for no end.
         expires_in: Option<Duration>,
@@ -133,8 +133,8 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Sends a connection what is to come without compression, whatever was agreed on. For clients that
-    /// get messages with both a secret and what somebody else chose.
+    /// Stops compressing messages to a connection, whatever was negotiated. For clients whose messages
+    /// contain both a secret and data that somebody else chose.
     ///
     /// # Errors
     ///
@@ -147,7 +147,7 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Sets what a client that is not admitted yet is told if it is refused with
+    /// Sets the text for a client that is not admitted yet, in case it is refused with
     /// [`Refused::Application`]: the reason of the Close frame, cut to 123 bytes.
     ///
     /// # Errors

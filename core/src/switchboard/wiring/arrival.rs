@@ -34,9 +34,8 @@ impl Switchboard {
     /// Registers an accepted stream, which takes a handshake seat.
     ///
     /// # Errors
-    /// If the connection cannot even be told why it is refused, because too many are being told so
-    /// already, or because seats are scarce and its address holds its share of them. Drop the
-    /// stream.
+    /// If no refusal can be sent, because too many are already being sent, or because seats are scarce
+    /// and the address holds its share of them. Drop the stream.
     pub fn connect(&mut self, now: Time, peer: IpAddr) -> Result<ConnectionId, Refused> {
         self.record(now, |_| Input::Connect { peer });
         self.advance_clock(now);

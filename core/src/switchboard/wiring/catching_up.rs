@@ -21,7 +21,7 @@ impl SharedRoom {
         !self.alone && (here.epoch != since.epoch || here.seq < since.seq)
     }
 
-    /// Returns whether somebody waits for what the broker has of it.
+    /// Returns whether a client waits for messages from the broker.
     pub(super) fn is_awaited(&self) -> bool {
         let mut waiting = self.waiting.iter();
         waiting.any(|joining| {
@@ -49,14 +49,14 @@ impl Switchboard {
         })
     }
 
-    /// Returns whether somebody who comes back to a room from there has to wait until this node has
-    /// caught up.
+    /// Returns whether a client that resumes from this position has to wait until this node has caught
+    /// up.
     pub(super) fn is_ahead(&self, room: &str, from: &JoinFrom) -> bool {
         let known = self.relay.as_ref().and_then(|it| it.rooms.get(room));
         known.is_some_and(|known| known.is_behind(from)) && self.has_log_elsewhere(room)
     }
 
-    /// Makes those wait who come back to a room from where this node has not come to.
+    /// Makes clients wait that resume from a position which this node has not reached.
     pub(super) fn wait_for_those_ahead(&mut self, name: &Arc<str>) {
         if !self.has_log_elsewhere(name) {
             return;

@@ -1,4 +1,4 @@
-//! Why connections end, for the recorder: the rule, what was measured, and what is allowed.
+//! Why connections end, for the recorder: the rule, the measured value, and the limit.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::switchboard::phase::{ConnectRate, Phase};
 use crate::switchboard::timers::Kind;
 use crate::{CloseReason, ConnectionId, Limits, ProtocolError, Refused, Time};
 
-/// Returns what is to be said of an end about which nothing else was said.
+/// Returns the default cause of an end.
 pub(super) fn usual(reason: CloseReason) -> Cause {
     match reason {
         CloseReason::Kicked
@@ -57,7 +57,7 @@ pub(super) fn first_message(bytes: usize, limit: usize, binary: bool) -> Cause {
     }
 }
 
-/// Returns what a client is told of a mistake.
+/// Returns the text for a client about its mistake.
 pub(super) fn complaint(error: &ServerMessage<'_>) -> String {
     match error {
         ServerMessage::Error { message, .. } | ServerMessage::Denied { message, .. } => {
@@ -92,8 +92,8 @@ impl Switchboard {
         cause.detail("of its own frames")
     }
 
-    /// Returns the limit that a connection breaks whose socket takes no bytes: that of its own frames, or
-    /// that of lag in one of its rooms.
+    /// Returns the limit that a connection exceeds whose socket accepts no bytes: that of its own
+    /// frames, or that of its lag in a room.
     pub(super) fn cause_of_being_slow(&self, id: ConnectionId) -> Cause {
         let limits = &self.config.limits;
         let (bytes, messages) = self.log.own_waiting(id);

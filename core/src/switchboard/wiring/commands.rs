@@ -110,7 +110,7 @@ impl Switchboard {
         })
     }
 
-    /// Takes the application's answer. Has no effect on a connection that is not open any more.
+    /// Takes the application's answer. Has no effect on a connection that is no longer open.
     ///
     /// # Errors
     ///
