@@ -9,7 +9,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Reads a certificate, with those that vouch for it, and its key, all in PEM.
+/// Reads a certificate with its chain, and its key, from PEM files.
 ///
 /// # Errors
 ///

@@ -19,7 +19,8 @@ use super::api;
 use super::cluster::ClusterOptions;
 use crate::flags::{self, Switch};
 
-/// The variable with the key of the HTTP API. No flag, because others can read those.
+/// The environment variable with the key of the HTTP API. It is not a flag, because other users of the
+/// machine can read flags.
 const API_KEY: &str = "SWITCHBOARD_API_KEY";
 
 /// A chat server. Open its address in a browser
@@ -56,7 +57,7 @@ pub struct Options {
     /// Timeout for the first message if it carries the token, in seconds
     #[arg(long, value_name = "S", default_value = "5", value_parser = flags::seconds)]
     auth_timeout: Duration,
-    /// Grace period before a user who was lost leaves a room, in seconds [default: 3]
+    /// Grace period before a lost user leaves a room, in seconds [default: 3]
     #[arg(long, value_name = "S", value_parser = flags::seconds)]
     leave_grace: Option<Duration>,
     /// Policy for a user who connects again: replace, reject or allow:N
@@ -74,22 +75,22 @@ pub struct Options {
     /// Compression of messages, for clients that offer it
     #[arg(long, value_enum, default_value = "off")]
     compress: Switch,
-    /// Rooms at a time whose messages are compressed one after another, with --compress on; 0: none
+    /// Number of rooms whose short messages are compressed one after another, with --compress on; 0: none
     #[arg(long, value_name = "ROOMS", default_value = "0", value_parser = flags::rooms)]
     room_contexts: usize,
-    /// Messages that a room keeps for those who come back; 0: off
+    /// Number of messages that a room keeps for clients that reconnect; 0: off
     #[arg(long, value_name = "MESSAGES", default_value = "100", value_parser = flags::messages)]
     history: usize,
     /// How long a message is kept, in seconds [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = flags::seconds)]
     history_age: Option<Duration>,
-    /// Messages that a newcomer begins with [default: 20, or --history if that is less]
+    /// Number of latest messages that a new member receives [default: 20, or --history if that is less]
     #[arg(long, value_name = "MESSAGES", value_parser = flags::messages)]
     on_join: Option<usize>,
     /// Presence notifications
     #[arg(long, value_enum, default_value = "on")]
     presence: Switch,
-    /// Liveness checks by messages, for proxies that answer pings themselves
+    /// Health checks by messages, for proxies that answer pings themselves
     #[arg(long, value_enum, default_value = "off")]
     health_ping: Health,
     /// Whether to refuse clients by close code or by HTTP status
@@ -101,10 +102,10 @@ pub struct Options {
     /// Proxies whose X-Forwarded-For header is trusted; may be repeated [default: none]
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = flags::network)]
     trusted_proxy: Vec<IpNet>,
-    /// File with the certificate to serve over TLS with, and those that vouch for it, in PEM
+    /// PEM file with the certificate for TLS and its chain
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
-    /// File with the certificate's key, in PEM
+    /// PEM file with the certificate's key
     #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
     /// Time over which a drain spreads its closes, in seconds
@@ -140,7 +141,7 @@ pub struct Options {
     api: Option<SocketAddr>,
 }
 
-/// Messages that a newcomer begins with, if a room keeps as many.
+/// The number of latest messages that a new member receives, if a room keeps as many.
 const ON_JOIN: usize = 20;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -217,7 +218,7 @@ impl Options {
         }
     }
 
-    /// Starts the HTTP API, if there is to be one, and returns its address. On an error, prints one line
+    /// Starts the HTTP API, if it is enabled, and returns its address. On an error, prints one line
     /// and exits with status 2.
     pub fn start_api(&self, hub: &Hub) -> Option<SocketAddr> {
         let address = self.api?;
@@ -251,7 +252,7 @@ impl Options {
         }
     }
 
-    /// Reads the certificate and its key, if they are given. On an error, prints one line and exits with
+    /// Reads the certificate and its key, if given. On an error, prints one line and exits with
     /// status 2.
     pub fn tls(&self) -> Option<ServerConfig> {
         match (&self.tls_cert, &self.tls_key) {
