@@ -199,7 +199,23 @@ fn a_rule_about_history_that_makes_no_sense_is_an_error_that_names_field_value_a
         ),
         (
             r#"{"room_rules":[{"prefix":"b","keep":{"latest":{"keys":1}},"slow":"catch_up"}]}"#,
-            "room_rules.slow = catch_up (prefix \"b\"): needs history: history.messages must be at least 1",
+            "room_rules.slow = catch_up (prefix \"b\"): must be another policy where keep is latest, for there is no history",
+        ),
+        (
+            r#"{"history":{"messages":9},"room_rules":[{"prefix":"b","keep":{"latest":{"keys":1}},"slow":"catch_up"}]}"#,
+            "room_rules.slow = catch_up (prefix \"b\"): must be another policy where keep is latest, for there is no history",
+        ),
+        (
+            r#"{"room_rules":[{"prefix":"b","keep":{"latest":{"keys":1}},"history":{"age":2}}]}"#,
+            "room_rules.history.age = 2 (prefix \"b\"): must be left out where keep is latest",
+        ),
+        (
+            r#"{"room_rules":[{"prefix":"b","keep":{"latest":{"keys":1}},"history":{"room_bytes":2}}]}"#,
+            "room_rules.history.room_bytes = 2 (prefix \"b\"): must be left out where keep is latest",
+        ),
+        (
+            r#"{"room_rules":[{"prefix":"b","keep":{"latest":{"keys":1}},"history":{"linger":0}}]}"#,
+            "room_rules.history.linger = 0 (prefix \"b\"): must be longer than 0 and at most a year",
         ),
     ] {
         let error = read(json).check().expect_err(json);
@@ -211,7 +227,8 @@ fn a_rule_about_history_that_makes_no_sense_is_an_error_that_names_field_value_a
 fn a_room_may_keep_the_latest_value_of_each_key_whatever_it_inherits() {
     let config = read(
         r#"{"history":{"messages":100,"on_join":20},"slow":"catch_up",
-            "room_rules":[{"prefix":"prices","keep":{"latest":{"keys":500}}},{"prefix":"b","keep":"history"}]}"#,
+            "room_rules":[{"prefix":"prices","keep":{"latest":{"keys":500}}},{"prefix":"b","keep":"history"},
+                {"prefix":"cursors","keep":{"latest":{"keys":50}},"history":{"linger":10}}]}"#,
     );
     assert_eq!(config.check(), Ok(()));
     assert_eq!(config.room_rules[0].keep, Keep::Latest { keys: 500 });

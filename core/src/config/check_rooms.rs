@@ -146,7 +146,18 @@ fn check_keep(
     if keys > MOST_KEYS {
         return wrong(KEYS, &keys, "must be at most 1000000");
     }
+    if rule.is_some_and(|rule| rule.slow == Some(SlowPolicy::CatchUp)) {
+        let none = "must be another policy where keep is latest, for there is no history";
+        return wrong(fields.slow, &"catch_up", none);
+    }
     let own = rule.map(|rule| rule.history).unwrap_or_default();
+    let out = "must be left out where keep is latest";
+    if let Some(bytes) = own.room_bytes {
+        return wrong(fields.room_bytes, &bytes, out);
+    }
+    if let Some(age) = own.age {
+        return wrong(fields.age, &age.as_secs_f64(), out);
+    }
     for (field, value) in [
         (fields.messages, own.messages),
         (fields.on_join, own.on_join),
@@ -161,6 +172,10 @@ fn check_keep(
 
 fn check_history(settings: &RoomSettings, fields: Fields) -> Result<(), Broken> {
     let history = settings.history;
+    if matches!(settings.keep, Keep::Latest { .. }) {
+        // Nothing else of it applies.
+        return check_time(fields.linger, history.linger);
+    }
     if history.messages > MOST {
         return wrong(fields.messages, &history.messages, AT_MOST);
     }
