@@ -26,6 +26,7 @@ pub struct RoomMessage<'a> {
     sender: Option<&'a str>,
     plain: bool,
     request: Option<(&'a str, Option<u64>)>,
+    epoch: Option<&'a str>,
     // It belongs to the other fields, so these do not change once it is there.
     twin: Option<Twin>,
 }
@@ -40,6 +41,7 @@ impl<'a> RoomMessage<'a> {
             sender: None,
             plain: false,
             request: None,
+            epoch: None,
             twin: None,
         }
     }
@@ -72,13 +74,23 @@ impl<'a> RoomMessage<'a> {
     /// ([`SendError::Unrecoverable`](crate::SendError::Unrecoverable)). In a room that nodes share, it
     /// is also refused if this node does not have it, because it may be on its way.
     ///
-    /// Two messages to a room may not have the same id while its history has the first one.
+    /// Two messages to a room may not have the same id while its history has the first one. Numbers of different
+    /// epochs cannot be compared: see [`in_epoch`](Self::in_epoch).
     #[must_use]
     pub fn with_id(self, id: &'a str, again: Option<u64>) -> Self {
         Self {
             request: Some((id, again)),
             ..self
         }
+    }
+
+    /// Sets the epoch of the room ([`Position`](crate::Position)) in which the message was first sent. If
+    /// the room has another one by then, because the server was restarted or the room had ended, the
+    /// message is refused ([`SendError::Unrecoverable`](crate::SendError::Unrecoverable)). Without this,
+    /// `again` is compared with the numbers of the present epoch, and the message may be published twice.
+    #[must_use]
+    pub fn in_epoch(self, epoch: Option<&'a str>) -> Self {
+        Self { epoch, ..self }
     }
 
     /// Disables compression, for a message that contains both a secret and data that somebody else
@@ -125,6 +137,11 @@ impl<'a> RoomMessage<'a> {
     /// Returns its id, and if it is sent again, the number that the room had come to at first.
     pub(crate) const fn request(&self) -> Option<(&'a str, Option<u64>)> {
         self.request
+    }
+
+    /// Returns the epoch in which it was first sent, if it is sent again and says so.
+    pub(crate) const fn epoch(&self) -> Option<&'a str> {
+        self.epoch
     }
 
     pub(crate) const fn content(&self) -> Content<'a> {

@@ -124,6 +124,9 @@ pub enum Input<'a> {
         /// The number that the room had come to when it was first sent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         again: Option<u64>,
+        /// The epoch of that number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        epoch: Option<Cow<'a, str>>,
         #[serde(default, skip_serializing_if = "Excluded::is_nobody")]
         exclude: Excluded,
     },

@@ -34,7 +34,7 @@ const METHODS: &[(&str, &[&str], Method)] = &[
     (
         "publish",
         &[
-            "channel", "content", "sender", "exclude", "key", "id", "again",
+            "channel", "content", "sender", "exclude", "key", "id", "again", "epoch",
         ],
         sending::publish,
     ),

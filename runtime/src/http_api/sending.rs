@@ -48,7 +48,9 @@ impl<'a> Message<'a> {
         let message = RoomMessage::new(room, content).from_user(self.sender.as_deref());
         let message = message.with_key(marks.key.as_deref());
         let message = match &marks.id {
-            Some(id) => message.with_id(id, marks.again),
+            Some(id) => message
+                .with_id(id, marks.again)
+                .in_epoch(marks.epoch.as_deref()),
             None => message,
         };
         let sent = hub.broadcast_message(message, exclude);
@@ -63,6 +65,8 @@ struct Marks {
     id: Option<String>,
     /// The number that the room had come to when it was first sent.
     again: Option<u64>,
+    /// The epoch of that number.
+    epoch: Option<String>,
 }
 
 impl Marks {
@@ -79,8 +83,16 @@ impl Marks {
         if again.is_some() && id.is_none() {
             return Err(Failure::bad_field("again", "needs an `id`"));
         }
-        let key = fields.optional("key", "must be a string")?;
-        Ok(Self { key, id, again })
+        let epoch = fields.optional("epoch", "must be a string")?;
+        if epoch.is_some() && again.is_none() {
+            return Err(Failure::bad_field("epoch", "needs `again`"));
+        }
+        Ok(Self {
+            key: fields.optional("key", "must be a string")?,
+            id,
+            again,
+            epoch,
+        })
     }
 }
 

@@ -363,6 +363,27 @@ fn a_call_that_was_cut_off_is_sent_again_and_published_once() {
 }
 
 #[test]
+fn a_call_from_before_the_room_began_anew_is_not_taken_for_one_of_now() {
+    let began_with = |epoch: Option<&Value>| {
+        let api = start(|config| config.history.messages = 3);
+        for n in 0..2 {
+            api.call("publish", &json!({"channel": "blue", "content": n}));
+        }
+        let now = api.call("history", &json!({"channel": "blue"}))["epoch"].clone();
+        let epoch = epoch.unwrap_or(&now);
+        let body = json!({"channel": "blue", "content": 1, "id": "x", "again": 1, "epoch": epoch});
+        let answer = api.ask("publish", &body.to_string());
+        (now, answer)
+    };
+    let (epoch, answer) = began_with(None);
+    assert_eq!(value(&answer)["seq"], 3);
+    // The next server has come as far, but not with the same messages.
+    let (_, answer) = began_with(Some(&epoch));
+    let cannot_tell = (409, "unrecoverable".into(), String::new());
+    assert_eq!(error(&answer), cannot_tell);
+}
+
+#[test]
 fn values_are_set_by_key_and_the_last_of_them_are_shown() {
     let api = start(|config| {
         config.room_rules = vec![RoomRule {

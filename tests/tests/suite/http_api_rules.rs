@@ -232,6 +232,11 @@ fn an_error_names_the_field() {
             "again",
         ),
         (
+            "publish",
+            r#"{"channel":"a","content":1,"id":"x","epoch":"e"}"#.to_owned(),
+            "epoch",
+        ),
+        (
             "broadcast",
             r#"{"channels":["a"],"content":1,"id":"x"}"#.to_owned(),
             "id",

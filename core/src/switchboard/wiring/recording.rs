@@ -62,6 +62,7 @@ impl Switchboard {
             sender: message.sender().map(|sender| it.name(sender)),
             id: message.request().map(|(id, _)| it.name(id)),
             again: message.request().and_then(|(_, again)| again),
+            epoch: message.epoch().map(Into::into),
             exclude: exclude.into(),
         });
     }

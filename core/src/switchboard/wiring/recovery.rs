@@ -277,6 +277,10 @@ impl Switchboard {
             }));
         }
         let key = self.rooms.find(room).ok_or(SendError::Unrecoverable)?;
+        let epoch = message.epoch();
+        if epoch.is_some_and(|epoch| epoch != self.rooms.epoch(key).as_str()) {
+            return Err(SendError::Unrecoverable);
+        }
         let log = self.rooms.at(key).log;
         match self.log.find_request(log, request, again) {
             Resent::Duplicate(seq) => Ok(Some(Receipt {

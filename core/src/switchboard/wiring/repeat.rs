@@ -334,6 +334,7 @@ impl Switchboard {
                 sender,
                 id,
                 again,
+                epoch,
                 exclude,
             } => {
                 let (content, sender) = (content_of(*content), sender.as_deref());
@@ -344,7 +345,7 @@ impl Switchboard {
                     ignore(self.broadcast_volatile(at, room, content, sender, exclude));
                 } else {
                     let message = RoomMessage::new(room, content).from_user(sender);
-                    let message = message.with_key(key.as_deref());
+                    let message = message.with_key(key.as_deref()).in_epoch(epoch.as_deref());
                     let message = match id {
                         Some(id) => message.with_id(id, *again),
                         None => message,
