@@ -49,8 +49,8 @@ impl Rooms {
             tells_infos: settings.presence.info,
             presence: None,
         });
-        if self.by_log.len() <= log as usize {
-            self.by_log.resize(log as usize + 1, key);
+        while self.by_log.len() <= log as usize {
+            self.by_log.push(key);
         }
         self.by_log[log as usize] = key;
         self.by_name

@@ -23,6 +23,7 @@ use self::owners::Owners;
 use self::presence_timers::PresenceTimers;
 use self::room::Room;
 use super::arena::Arena;
+use super::chunks::Chunks;
 use super::connection::{ConnectionState, Membership};
 use super::errors::JoinError;
 use super::table::Table;
@@ -49,7 +50,7 @@ pub(super) struct Rooms {
     /// Rooms that keep a history.
     keeping: usize,
     /// The rooms by their keys in the log.
-    by_log: Vec<u32>,
+    by_log: Chunks<u32>,
     /// Rooms with a member that entered by its URL.
     lobbies: usize,
     timers: PresenceTimers,
@@ -73,7 +74,7 @@ impl Rooms {
             stays: 0,
             active: 0,
             keeping: 0,
-            by_log: Vec::new(),
+            by_log: Chunks::default(),
             lobbies: 0,
             timers: PresenceTimers::default(),
             ended: Vec::new(),
