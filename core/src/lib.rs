@@ -114,10 +114,10 @@ pub use room_message::RoomMessage;
 pub use session::{Admission, Data};
 #[cfg(feature = "server")]
 pub use switchboard::{
-    Action, Buckets, ClusterReport, CompressedStats, ContextStats, DrainReport, Event, Excerpt,
-    Exclude, HistoryStats, Identity, Inconsistency, InflatedStats, JoinError, Notice, PingResult,
-    Posted, Publishing, Quantiles, Question, ReadMode, Receipt, Recoveries, RequestOutcome,
-    SendError, Stats, Stored, Switchboard, ToAll, ToUser, UserReport, WriteTurn,
+    Action, Audit, Buckets, ClusterReport, CompressedStats, ContextStats, DrainReport, Event,
+    Excerpt, Exclude, HistoryStats, Identity, Inconsistency, InflatedStats, JoinError, Notice,
+    PingResult, Posted, Publishing, Quantiles, Question, ReadMode, Receipt, Recoveries,
+    RequestOutcome, SendError, Stats, Stored, Switchboard, ToAll, ToUser, UserReport, WriteTurn,
 };
 #[cfg(feature = "server")]
 #[doc(hidden)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use switchboard_core::protocol::Content;
 use switchboard_core::{
-    Config, ConnectionId, Event, Exclude, Frame, Identity, Request, Switchboard, Time, ToAll,
-    ToUser, WriteTurn,
+    Audit, Config, ConnectionId, Event, Exclude, Frame, Identity, Request, Switchboard, Time,
+    ToAll, ToUser, WriteTurn,
 };
 
 use crate::world::{CONTENT, PEER};
@@ -20,6 +20,8 @@ const TURN: usize = 32;
 const LOOK: usize = 4_096;
 /// Logins that a hub prolongs under one hold of the lock.
 const EXTENDED: usize = 512;
+/// Entries that an audit looks at under one hold of the lock.
+const AUDITED: usize = 128;
 /// The time within which the next part is due.
 const PART: Duration = Duration::from_micros(100);
 /// Messages that a member may lag behind where members do not read.
@@ -180,6 +182,22 @@ impl Bench {
         }
         self.call("stats", |board, now| board.stats(now));
         self.look();
+        self.audit();
+    }
+
+    /// Audits the node like a hub, while heartbeats go on.
+    fn audit(&mut self) {
+        let mut audit = Audit::new();
+        for part in 1.. {
+            let done = self.call("audit", |board, _| board.audit_part(&mut audit, AUDITED));
+            if done.expect("consistent") {
+                break;
+            }
+            if part % 10 == 0 {
+                self.pass(Duration::from_millis(10));
+                self.write();
+            }
+        }
     }
 
     /// Reads the members and users of the room like a hub.

@@ -120,7 +120,8 @@ impl<T> Arena<T> {
 
     /// Returns the elements with these keys.
     pub(super) fn range(&self, keys: Range<usize>) -> impl Iterator<Item = (u32, &T)> {
-        keys.filter_map(|key| Some((key as u32, self.get(key as u32)?)))
+        let end = keys.end.min(self.keys());
+        (keys.start..end).filter_map(|key| Some((key as u32, self.get(key as u32)?)))
     }
 }
 

@@ -139,6 +139,16 @@ impl Devices {
         }
     }
 
+    /// Returns whether a slot is among them.
+    pub(super) fn contains(&self, slot: u32) -> bool {
+        match self {
+            Self::None => false,
+            Self::One(found) => *found == slot,
+            Self::Few(slots) => slots.contains(&slot),
+            Self::Many(many) => many.places.contains_key(&slot),
+        }
+    }
+
     /// Iterates over the slots, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
         let (few, many) = match self {

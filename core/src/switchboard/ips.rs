@@ -1,9 +1,8 @@
 //! Seats and connect rates per address.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::audit::{Inconsistency, same};
-use super::table::Table;
 use crate::base::hash::{Keyed, KeyedMap};
 use crate::bucket::Bucket;
 use crate::{IpKey, Limits, Rate, Time};
@@ -110,22 +109,21 @@ impl Ips {
         }
     }
 
-    /// Compares the seats with those that connections hold.
-    pub(super) fn audit(&self, connections: &Table, limits: &Limits) -> Result<(), Inconsistency> {
-        let mut seats: BTreeMap<IpKey, (usize, usize)> = BTreeMap::new();
-        for (_, found) in connections.iter() {
-            let entry = seats.entry(found.ip).or_default();
-            entry.0 += usize::from(found.ip_seat);
-            entry.1 += usize::from(found.phase.seat().is_entering());
-        }
-        seats.retain(|_, &mut held| held != (0, 0));
-        for (&ip, &held) in &seats {
-            let kept = (self.seats(ip), self.entering(ip));
-            same("seats of an address", kept, held)?;
-        }
-        same("addresses", self.len(), seats.len() + self.idle.len())?;
-        let most = seats.values().map(|&(seated, _)| seated).max().unwrap_or(0);
-        same("address <= limit", most <= limits.per_ip, true)
+    /// Compares the seats of an address with those that connections hold.
+    pub(super) fn audit_address(
+        &self,
+        ip: IpKey,
+        held: [usize; 2],
+        limits: &Limits,
+    ) -> Result<(), Inconsistency> {
+        let kept = [self.seats(ip), self.entering(ip)];
+        same("seats of an address", kept, held)?;
+        same("address <= limit", held[0] <= limits.per_ip, true)
+    }
+
+    /// Compares the number of addresses with that of those where connections hold something.
+    pub(super) fn audit(&self, held: usize) -> Result<(), Inconsistency> {
+        same("addresses", self.len(), held + self.idle.len())
     }
 
     fn entry(&mut self, ip: IpKey) -> &mut Entry {

@@ -35,6 +35,7 @@ mod phase;
 mod ping;
 mod posts;
 mod recipients;
+mod recount;
 mod relay;
 mod rooms;
 mod seats;
@@ -47,7 +48,7 @@ mod users;
 mod wiring;
 
 pub use self::action::{Action, DrainReport, Notice, PingResult, UserReport};
-pub use self::audit::Inconsistency;
+pub use self::audit::{Audit, Inconsistency};
 pub use self::counters::Recoveries;
 pub use self::errors::{JoinError, SendError};
 pub use self::histogram::{Buckets, Quantiles};

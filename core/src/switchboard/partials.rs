@@ -2,6 +2,7 @@
 
 use super::audit::{Inconsistency, same};
 use super::connection::ConnectionState;
+use super::recount::Recount;
 use super::table::Table;
 use crate::ConnectionId;
 
@@ -35,10 +36,9 @@ impl Partials {
         largest.map(|(_, id)| id)
     }
 
-    /// Recounts the bytes.
-    pub(super) fn audit(&self, connections: &Table, limit: usize) -> Result<(), Inconsistency> {
-        let held = connections.iter().map(|(_, found)| found.partial as usize);
-        same("unfinished bytes", self.bytes, held.sum())?;
+    /// Compares the bytes with those that connections hold.
+    pub(super) fn audit(&self, counted: &Recount, limit: usize) -> Result<(), Inconsistency> {
+        same("unfinished bytes", self.bytes, counted.partial)?;
         same("unfinished <= limit", self.bytes <= limit, true)
     }
 }
@@ -65,6 +65,6 @@ mod tests {
         assert_eq!(partials.largest(&table, 99), Some(ids[1]));
         partials.set(table.get_mut(ids[1]).unwrap(), 0);
         assert_eq!(partials.largest(&table, 49), Some(ids[0]));
-        partials.audit(&table, 50).unwrap();
+        partials.audit(&Recount::of(&table), 50).unwrap();
     }
 }

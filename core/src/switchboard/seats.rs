@@ -4,7 +4,7 @@ use super::audit::{Inconsistency, same};
 use super::connection::ConnectionState;
 use super::ips::Ips;
 use super::phase::{ConnectRate, Phase, Seat};
-use super::table::Table;
+use super::recount::Recount;
 use crate::base::hash::Keyed;
 use crate::{IpKey, Limits, Rate, Refused, Time};
 
@@ -214,24 +214,31 @@ impl Seats {
         self.ips.tick(now);
     }
 
+    /// Compares the seats of an address with those that connections hold.
+    pub(super) fn audit_address(
+        &self,
+        ip: IpKey,
+        held: [usize; 2],
+        limits: &Limits,
+    ) -> Result<(), Inconsistency> {
+        self.ips.audit_address(ip, held, limits)
+    }
+
     /// Compares the seats with the phases of all connections.
-    pub(super) fn audit(&self, connections: &Table, limits: &Limits) -> Result<(), Inconsistency> {
-        let count = |seat: Seat| {
-            let found = connections.iter().map(|(_, found)| found.phase.seat());
-            found.filter(|&taken| taken == seat).count()
-        };
-        same("open", self.open, count(Seat::Open))?;
-        same("closing", self.closing, count(Seat::Closing))?;
-        same("pages", self.pages, count(Seat::Page))?;
-        same("refused", self.refused, count(Seat::Refused))?;
-        let others = self.open + self.closing + self.pages;
-        same("handshakes", self.handshakes, connections.len() - others)?;
+    pub(super) fn audit(&self, counted: &Recount, limits: &Limits) -> Result<(), Inconsistency> {
+        same("open", self.open, counted.seats(Seat::Open))?;
+        same("closing", self.closing, counted.seats(Seat::Closing))?;
+        same("pages", self.pages, counted.seats(Seat::Page))?;
+        let refused = counted.seats(Seat::Refused);
+        same("refused", self.refused, refused)?;
+        let handshakes = counted.seats(Seat::Handshake) + refused;
+        same("handshakes", self.handshakes, handshakes)?;
         same("open <= limit", self.open <= limits.connections, true)?;
         let held = self.handshakes <= 2 * limits.handshakes;
         same("handshakes <= limit", held, true)?;
         same("pages <= limit", self.pages <= limits.handshakes, true)?;
         same("closing <= limit", self.closing <= limits.closing, true)?;
-        self.ips.audit(connections, limits)
+        self.ips.audit(counted.addresses.len())
     }
 
     fn add(&mut self, seat: Seat) {

@@ -1,5 +1,6 @@
 //! The table of all connections.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::arena::Arena;
@@ -17,6 +18,10 @@ pub(super) struct Table {
     /// The generation of the next connection in each slot.
     generations: Chunks<u32>,
     retired: usize,
+    /// The slots of connections that may have changed, by the number of each audit that counts them.
+    touched: BTreeMap<u64, BTreeSet<u32>>,
+    /// The number of audits so far.
+    audits: u64,
 }
 
 impl Table {
@@ -32,11 +37,13 @@ impl Table {
             connection.generation = self.generations[slot as usize];
             connection
         });
+        self.touch(slot);
         self.id_at(slot)
     }
 
     pub(super) fn remove(&mut self, id: ConnectionId) {
         let slot = id.slot;
+        self.touch(slot);
         let generation = &mut self.generations[slot as usize];
         *generation += 1;
         if *generation == RETIRED {
@@ -59,8 +66,37 @@ impl Table {
     #[inline]
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Result<&mut ConnectionState, StaleId> {
         match self.slots.get_mut(id.slot) {
-            Some(found) if found.generation == id.generation => Ok(found),
+            Some(found) if found.generation == id.generation => {
+                for touched in self.touched.values_mut() {
+                    touched.insert(id.slot);
+                }
+                Ok(found)
+            }
             _ => Err(StaleId(id)),
+        }
+    }
+
+    /// Begins to note which connections may have changed, for an audit. Returns its number.
+    pub(super) fn begin_audit(&mut self) -> u64 {
+        self.audits += 1;
+        self.touched.insert(self.audits, BTreeSet::new());
+        self.audits
+    }
+
+    /// Takes the slot of a connection that may have changed since an audit looked at it.
+    pub(super) fn pop_touched(&mut self, audit: u64) -> Option<u32> {
+        self.touched.get_mut(&audit)?.pop_first()
+    }
+
+    /// Ends an audit.
+    pub(super) fn end_audit(&mut self, audit: u64) {
+        self.touched.remove(&audit);
+    }
+
+    #[inline]
+    fn touch(&mut self, slot: u32) {
+        for touched in self.touched.values_mut() {
+            touched.insert(slot);
         }
     }
 
@@ -85,6 +121,11 @@ impl Table {
     /// Returns the number of slots that have been used. All connections are in the slots before it.
     pub(super) fn slots(&self) -> usize {
         self.generations.len()
+    }
+
+    /// Returns the connection in a slot, if there is one.
+    pub(super) fn in_slot(&self, slot: u32) -> Option<(ConnectionId, &ConnectionState)> {
+        live((slot, self.slots.get(slot)?))
     }
 
     /// Returns the connections in these slots.

@@ -1,14 +1,17 @@
 //! Users and their connections.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::arena::Arena;
 use super::audit::{Inconsistency, same};
-use super::connection::NONE;
+use super::connection::ConnectionState;
 use super::devices::{self, Devices};
+use super::recount::{Held, Recount};
 use super::table::Table;
 use crate::base::hash::{HashIndex, Keyed, NameIndex, Vacant};
-use crate::{CloseReason, PresenceInfo};
+use crate::{CloseReason, ConnectionId, PresenceInfo};
 
 #[derive(Debug)]
 pub(super) struct User {
@@ -204,46 +207,74 @@ impl Users {
         self.drop_unused(user);
     }
 
-    /// Compares users and their connections. `graces` recounts the grace periods of a user.
-    pub(super) fn audit(
+    /// Returns what a connection holds.
+    pub(super) fn held(
         &self,
+        id: ConnectionId,
+        connection: &ConnectionState,
         connections: &Table,
-        graces: impl Fn(u32) -> usize,
+    ) -> Held {
+        let user = self.slots.get(connection.user);
+        let anonymous = user.is_some_and(|user| user.anonymous);
+        let in_session = connection.is_open()
+            && !anonymous
+            && self.in_session(connections, connection.session) == Some(id.slot);
+        Held::of(connection, anonymous, in_session)
+    }
+
+    /// Checks that an open connection is among those of its user.
+    pub(super) fn audit_connection(
+        &self,
+        id: ConnectionId,
+        connection: &ConnectionState,
     ) -> Result<(), Inconsistency> {
-        let (mut counted, mut connected, mut anonymous) = (0, 0, 0);
-        for (key, user) in self.slots.iter() {
+        if !connection.is_open() {
+            return Ok(());
+        }
+        let user = self.slots.get(connection.user);
+        let known = user.is_some_and(|user| user.connections.contains(id.slot));
+        same("a connection of its user", known, true)
+    }
+
+    /// Compares some users, from a key on, with their connections. Returns the key of the next one.
+    pub(super) fn audit_users(
+        &self,
+        counted: &Recount,
+        keys: Range<usize>,
+    ) -> Result<Option<usize>, Inconsistency> {
+        let end = keys.end;
+        for (key, user) in self.slots.range(keys) {
             same("user by name", self.find(&user.name), Some(key))?;
+            let connections = user.connections.len();
+            let unused = connections == 0 && user.graces == 0;
+            same("user without connection or grace period", unused, false)?;
             same(
-                "user without connection or grace period",
-                user.connections.is_empty() && user.graces == 0,
-                false,
+                "connections of a user",
+                connections,
+                counted.connections_of(key),
             )?;
-            if !user.connections.is_empty() {
-                connected += 1;
-                anonymous += usize::from(user.anonymous);
-            }
-            counted += user.connections.len();
-            for slot in user.connections.iter() {
-                same("connection's user", connections.at(slot).user, key)?;
-            }
-            same("graces", user.graces as usize, graces(key))?;
-            let several = user.anonymous && user.connections.len() > 1;
+            let several = user.anonymous && connections > 1;
             same("anonymous user with several connections", several, false)?;
         }
+        Ok((end < self.slots.keys()).then_some(end))
+    }
+
+    /// Compares the numbers of users and sessions with those that connections have.
+    pub(super) fn audit(&self, counted: &Recount) -> Result<(), Inconsistency> {
         same("users by name", self.by_name.len(), self.slots.len())?;
+        let (connected, anonymous) = counted.users();
         same("users connected", self.connected, connected)?;
         same("anonymous users connected", self.anonymous, anonymous)?;
-        let open = connections.iter().filter(|(_, found)| found.is_open());
-        same("connections of users", counted, open.clone().count())?;
-        let sessions = open.clone().filter(|(id, found)| {
-            found.session != 0 && !self.at(found.user).anonymous && {
-                let slot = self.in_session(connections, found.session);
-                slot == Some(id.slot)
-            }
-        });
-        same("sessions", self.by_session.len(), sessions.count())?;
-        let homeless = open.filter(|(_, found)| found.user == NONE).count();
-        same("open without a user", homeless, 0)
+        same("sessions", self.by_session.len(), counted.sessions)
+    }
+
+    /// Compares the numbers of grace periods with a recount.
+    pub(super) fn audit_graces(&self, counted: &BTreeMap<u32, u32>) -> Result<(), Inconsistency> {
+        for (key, user) in self.slots.iter() {
+            let graces = counted.get(&key).copied();
+            same("graces", user.graces, graces.unwrap_or(0))?;
+        }
+        Ok(())
     }
 
     /// Forgets a user without connections and grace periods.

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use switchboard_core::{Action, ConnectionId, ReadMode, Stats, Time};
+use switchboard_core::{Action, Audit, ConnectionId, ReadMode, Stats, Time};
 
 use super::{Driver, Fault, ROOMS, USERS, ensure, same};
 use crate::model::{Model, Note, Phase};
 use crate::script::Family;
+
+/// Entries that an audit in parts looks at after each event.
+const AUDITED: usize = 2;
 
 /// The most bytes that are read and discarded after an end (docs/behaviour.md, section 5).
 const DISCARD: usize = 256 << 10;
@@ -17,6 +20,10 @@ impl Driver {
         let told: Vec<ConnectionId> = self.fresh.iter().filter_map(intake_of).collect();
         let mut notes = self.live_through()?;
         self.sys.audit().map_err(|error| error.to_string())?;
+        let part = self.sys.audit_part(&mut self.audit, AUDITED);
+        if part.map_err(|error| format!("in parts: {error}"))? {
+            self.audit = Audit::new();
+        }
         self.figures.checks += 1;
         self.check_intake(&told)?;
         let now = Time::from_nanos(self.now);

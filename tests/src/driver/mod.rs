@@ -32,7 +32,7 @@ use std::net::IpAddr;
 
 use switchboard_core::session::Meter;
 use switchboard_core::{
-    Action, Config, ConnectionId, Dump, Identity, Question, Switchboard, Time, Wire,
+    Action, Audit, Config, ConnectionId, Dump, Identity, Question, Switchboard, Time, Wire,
 };
 
 use crate::model::{Ask, Model};
@@ -96,6 +96,8 @@ const PROXY: u8 = 1;
 /// The switchboard, its model, and the peers.
 pub struct Driver {
     sys: Switchboard,
+    /// An audit that goes on while connections change.
+    audit: Audit,
     config: Config,
     setup: Setup,
     model: Option<Model>,
@@ -135,6 +137,7 @@ impl Driver {
             .then(|| Model::new(config.clone(), start, node_of(setup.seed)));
         Ok(Self {
             sys,
+            audit: Audit::new(),
             config,
             setup: setup.clone(),
             model,

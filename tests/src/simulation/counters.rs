@@ -187,6 +187,8 @@ pub struct Tally {
     pub frames: u64,
     /// Audits.
     pub audits: u64,
+    /// Audits that ended while connections changed.
+    pub audits_in_parts: u64,
 }
 
 impl Default for Tally {
@@ -200,6 +202,7 @@ impl Default for Tally {
             admitted: 0,
             frames: 0,
             audits: 0,
+            audits_in_parts: 0,
         }
     }
 }
@@ -234,6 +237,7 @@ impl seeds::Tally for Tally {
         self.admitted += other.admitted;
         self.frames += other.frames;
         self.audits += other.audits;
+        self.audits_in_parts += other.audits_in_parts;
         for (sum, more) in self.faults.iter_mut().zip(&other.faults) {
             *sum += more;
         }
@@ -261,6 +265,7 @@ impl fmt::Display for Tally {
         )?;
         writeln!(f, "frames checked    {}", self.frames)?;
         writeln!(f, "audits            {}", self.audits)?;
+        writeln!(f, "  in parts        {}", self.audits_in_parts)?;
         let (faults, kinds) = (self.faults.iter().sum::<u64>(), Fault::ALL.len());
         writeln!(f, "faults            {faults}, of {kinds} kinds:")?;
         for (fault, count) in Fault::ALL.iter().zip(&self.faults) {

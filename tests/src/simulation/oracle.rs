@@ -5,12 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use switchboard_core::Audit;
+
 use super::keeping::Keeping;
 use super::link::{Moment, Phase};
 use super::plan::Plan;
 use super::recoveries::Entering;
 use super::volatile::Volatile;
 use super::world::World;
+
+/// Entries that an audit in parts looks at after each event.
+const AUDITED: usize = 3;
 
 /// One message of a room.
 #[derive(Clone, Debug)]
@@ -270,6 +275,14 @@ impl World {
         self.tally.audits += 1;
         if let Err(inconsistency) = self.board.audit() {
             return self.fail(5, inconsistency.to_string());
+        }
+        match self.board.audit_part(&mut self.audit, AUDITED) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.tally.audits_in_parts += 1;
+                self.audit = Audit::new();
+            }
+            Err(found) => return self.fail(5, format!("in parts: {found}")),
         }
         let stats = self
             .board

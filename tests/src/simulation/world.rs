@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use switchboard_core::{ConnectionId, Deflater, Switchboard, Time, WriteTurn};
+use switchboard_core::{Audit, ConnectionId, Deflater, Switchboard, Time, WriteTurn};
 
 use super::client::Client;
 use super::contexts;
@@ -23,6 +23,8 @@ pub(super) struct World {
     pub(super) now: u64,
     pub(super) schedule: Schedule,
     pub(super) board: Switchboard,
+    /// An audit that goes on while connections change.
+    pub(super) audit: Audit,
     pub(super) deflater: Option<Box<Deflater>>,
     pub(super) links: Vec<Link>,
     pub(super) slots: Vec<Option<(ConnectionId, u32)>>,
@@ -82,6 +84,7 @@ impl World {
         let mut world = Self {
             clients: Client::draw_all(&plan, &mut rng),
             oracle: Oracle::new(&plan),
+            audit: Audit::new(),
             board: board.unwrap_or_else(|error| panic!("seed {seed}: {error}")),
             deflater: None,
             plan,

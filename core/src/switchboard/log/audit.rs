@@ -7,36 +7,89 @@ use super::connection::Writer;
 use crate::switchboard::arena::NONE;
 use crate::switchboard::audit::{Inconsistency, same};
 
+/// The largest room of which the members are looked at one by one where not everything is: its members and
+/// messages.
+const LARGEST: usize = 1_024;
+
 impl Log {
-    /// Recounts what is held, what waits for each connection, and where the members of each room
-    /// stand. `connections` is the number of connections, `memberships` that of their rooms.
-    pub(in crate::switchboard) fn audit(
+    /// Returns whether there are at most about `most` rooms, members and messages.
+    pub(in crate::switchboard) fn is_small(&self, most: usize) -> bool {
+        let mut size = 0;
+        self.rooms.keys() <= most
+            && self.rooms.iter().all(|(_, room)| {
+                size += room.members.len() + room.ring.len();
+                size <= most
+            })
+    }
+
+    /// Recounts what waits for the connection in a slot, and checks that the rooms it is in know it. `rooms`
+    /// is their number, `None` if there is no connection.
+    pub(in crate::switchboard) fn audit_connection(
         &self,
-        connections: usize,
-        memberships: usize,
+        slot: u32,
+        rooms: Option<usize>,
     ) -> Result<(), Inconsistency> {
-        let frames = self.removed.iter().flat_map(|room| room.ring.iter());
-        let mut held = frames.map(|entry| entry.frame.footprint()).sum::<usize>();
-        let mut members = 0;
-        for (key, room) in self.rooms.iter() {
-            let frames = room.ring.iter().map(|entry| entry.frame.footprint());
-            held += frames.sum::<usize>();
-            members += room.members.len();
-            self.audit_room(key)?;
+        let found = self.connections.get(slot as usize);
+        let found = found.filter(|found| found.writer != Writer::Gone);
+        let memberships = found.map(|found| found.rooms.len());
+        same("memberships of a connection", memberships, rooms)?;
+        let Some(connection) = found else {
+            return Ok(());
+        };
+        for (at, found) in connection.rooms.iter().enumerate() {
+            let room = self.rooms.get(found.room);
+            let member = room.and_then(|room| room.members.get(found.index as usize));
+            let member = member.map(|member| (member.slot, usize::from(member.membership)));
+            same("a member of its room", member, Some((slot, at)))?;
         }
-        let mut found = (0, 0);
-        for connection in self.connections.iter() {
-            if connection.writer != Writer::Gone {
-                found.0 += 1;
-                found.1 += connection.rooms.len();
+        self.audit_own(connection)?;
+        Ok(())
+    }
+
+    /// Returns the number of members of a room.
+    pub(in crate::switchboard) fn members_in(&self, key: u32) -> Option<usize> {
+        self.rooms.get(key).map(|room| room.members.len())
+    }
+
+    /// Recounts where the members of some rooms stand, from a key on: of about `most` members and messages.
+    /// In larger rooms it adds up those at all messages. Returns the key of the next room.
+    pub(in crate::switchboard) fn audit_rooms(
+        &self,
+        mut key: u32,
+        most: usize,
+    ) -> Result<Option<u32>, Inconsistency> {
+        let mut looks = 0;
+        while (key as usize) < self.rooms.keys() {
+            if looks >= most {
+                return Ok(Some(key));
             }
+            looks += 1;
+            if let Some(room) = self.rooms.get(key) {
+                let size = room.members.len() + room.ring.len();
+                looks += size.min(most);
+                if size <= most.max(LARGEST) {
+                    self.audit_room(key)?;
+                } else if room.ring.len() <= 16 * LARGEST {
+                    let entries = room.ring.iter().map(|entry| entry.cursors as usize);
+                    let members = room.at_end as usize + entries.sum::<usize>();
+                    same("members at all messages", members, room.members.len())?;
+                }
+            }
+            key += 1;
+        }
+        Ok(None)
+    }
+
+    /// Recounts the bytes that are held.
+    pub(in crate::switchboard) fn audit_held(&self) -> Result<(), Inconsistency> {
+        let rooms = self.rooms.iter().map(|(_, room)| room);
+        let entries = rooms.chain(&self.removed).flat_map(|room| room.ring.iter());
+        let mut held = entries.map(|entry| entry.frame.footprint()).sum::<usize>();
+        for connection in self.connections.iter() {
             held += self.audit_own(connection)?;
         }
         held += self.shared.iter().map(|(_, it)| it.bytes()).sum::<usize>();
-        same("bytes held", self.held, held)?;
-        same("connections that are written to", found.0, connections)?;
-        same("memberships of connections", found.1, memberships)?;
-        same("members of rooms", members, memberships)
+        same("bytes held", self.held, held)
     }
 
     /// Recounts a connection's own frames; returns the bytes that it does not share.

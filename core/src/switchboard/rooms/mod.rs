@@ -14,6 +14,7 @@ mod room;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
+pub(super) use self::audit::RoomPlace;
 pub(super) use self::epoch::Epoch;
 pub(super) use self::others::Others;
 pub(super) use self::presence::{CHANGES, Part, Presence, Update};

@@ -157,6 +157,14 @@ impl Occupants {
         (users.into_iter(), next)
     }
 
+    /// Returns whether each user has a place in the order of joining.
+    pub(in crate::switchboard) fn is_ordered(&self) -> bool {
+        match self {
+            Self::Few(_) => true,
+            Self::Many(many) => many.order.len() == many.users.len(),
+        }
+    }
+
     /// Iterates in the order of joining.
     pub(in crate::switchboard) fn iter(&self) -> impl Iterator<Item = &Present> {
         let (few, many) = match self {

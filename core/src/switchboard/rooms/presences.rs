@@ -139,17 +139,6 @@ impl Rooms {
         }
     }
 
-    /// Returns the number of rooms in which a user is in a grace period, those included that have
-    /// ended meanwhile.
-    pub(in crate::switchboard) fn graces(&self, user: u32) -> usize {
-        let rooms = self.slots.iter();
-        let active = rooms.filter_map(|(_, room)| room.presence.as_deref());
-        let present = active
-            .chain(&self.ended)
-            .filter_map(|presence| presence.occupants.get(user));
-        present.filter(|present| present.grace.is_some()).count()
-    }
-
     /// Notes that a connection of this user has left a room.
     pub(super) fn absent(
         &mut self,

@@ -6,6 +6,7 @@ use super::lives::AT_ONCE;
 use super::*;
 use crate::base::hash::Secrets;
 use crate::switchboard::phase::Phase;
+use crate::switchboard::recount::Recount;
 use crate::{Config, IpKey, Presence};
 
 const UPDATE: Duration = Duration::from_secs(1);
@@ -99,12 +100,22 @@ impl World {
 
     fn audit(&self) {
         let limits = &self.config.limits;
-        self.rooms
-            .audit(&self.connections, limits, |_| limits.room_members)
-            .unwrap();
-        self.users
-            .audit(&self.connections, |user| self.rooms.graces(user))
-            .unwrap();
+        let (rooms, users) = (&self.rooms, &self.users);
+        let counted = Recount::of_all(&self.connections, users);
+        for (id, connection) in self.connections.iter() {
+            rooms.audit_connection(connection, limits).unwrap();
+            users.audit_connection(id, connection).unwrap();
+        }
+        let all = usize::MAX;
+        let seats = |_: &str| limits.room_members;
+        let members = |log| Some(rooms.at(rooms.of_log(log)).members);
+        let next = rooms.audit_rooms(&counted, (0, 0), all, seats, members);
+        assert_eq!(next.unwrap(), None);
+        rooms.audit(&counted, limits).unwrap();
+        rooms.audit_all().unwrap();
+        assert_eq!(users.audit_users(&counted, 0..all).unwrap(), None);
+        users.audit(&counted).unwrap();
+        users.audit_graces(&rooms.graces()).unwrap();
     }
 }
 
