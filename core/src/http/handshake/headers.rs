@@ -43,26 +43,27 @@ pub(crate) enum Known {
 impl Known {
     /// Classifies a name, ignoring case.
     fn of(name: &str) -> Option<Self> {
-        // Length and first byte are unique, so one comparison suffices.
+        // Length and first byte are unique, so one comparison suffices. The names are in the case that
+        // most clients send, with which it is fast.
         let (known, its_name) = match (name.len(), name.as_bytes().first()?) {
-            (4, _) => (Self::Host, "host"),
-            (6, b'c' | b'C') => (Self::Cookie, "cookie"),
-            (6, _) => (Self::Origin, "origin"),
-            (7, _) => (Self::Upgrade, "upgrade"),
-            (10, _) => (Self::Connection, "connection"),
-            (13, b'l' | b'L') => (Self::LastEventId, "last-event-id"),
-            (13, _) => (Self::Authorization, "authorization"),
-            (14, _) => (Self::ContentLength, "content-length"),
-            (15, _) => (Self::XForwardedFor, "x-forwarded-for"),
-            (16, _) => (Self::XForwardedHost, "x-forwarded-host"),
-            (17, b't' | b'T') => (Self::TransferEncoding, "transfer-encoding"),
-            (17, _) => (Self::WebSocketKey, "sec-websocket-key"),
-            (21, _) => (Self::WebSocketVersion, "sec-websocket-version"),
-            (22, _) => (Self::WebSocketProtocol, "sec-websocket-protocol"),
-            (24, _) => (Self::WebSocketExtensions, "sec-websocket-extensions"),
+            (4, _) => (Self::Host, "Host"),
+            (6, b'c' | b'C') => (Self::Cookie, "Cookie"),
+            (6, _) => (Self::Origin, "Origin"),
+            (7, _) => (Self::Upgrade, "Upgrade"),
+            (10, _) => (Self::Connection, "Connection"),
+            (13, b'l' | b'L') => (Self::LastEventId, "Last-Event-ID"),
+            (13, _) => (Self::Authorization, "Authorization"),
+            (14, _) => (Self::ContentLength, "Content-Length"),
+            (15, _) => (Self::XForwardedFor, "X-Forwarded-For"),
+            (16, _) => (Self::XForwardedHost, "X-Forwarded-Host"),
+            (17, b't' | b'T') => (Self::TransferEncoding, "Transfer-Encoding"),
+            (17, _) => (Self::WebSocketKey, "Sec-WebSocket-Key"),
+            (21, _) => (Self::WebSocketVersion, "Sec-WebSocket-Version"),
+            (22, _) => (Self::WebSocketProtocol, "Sec-WebSocket-Protocol"),
+            (24, _) => (Self::WebSocketExtensions, "Sec-WebSocket-Extensions"),
             _ => return None,
         };
-        name.eq_ignore_ascii_case(its_name).then_some(known)
+        (name == its_name || name.eq_ignore_ascii_case(its_name)).then_some(known)
     }
 }
 
@@ -80,13 +81,14 @@ impl Headers {
     }
 
     pub(crate) fn push(&mut self, name: &str, value: &[u8]) {
+        self.push_text(name, &String::from_utf8_lossy(value.trim_ascii()));
+    }
+
+    /// Like [`push`](Self::push), with a value that is text.
+    pub(crate) fn push_text(&mut self, name: &str, value: &str) {
         self.text.push_str(name);
         let name_end = self.text.len();
-        let value = value.trim_ascii();
-        match std::str::from_utf8(value) {
-            Ok(value) => self.text.push_str(value),
-            Err(_) => self.text.push_str(&String::from_utf8_lossy(value)),
-        }
+        self.text.push_str(value.trim_ascii());
         self.fields.push(Field {
             name_end,
             value_end: self.text.len(),
@@ -146,7 +148,9 @@ impl Headers {
     /// ignoring case.
     pub(crate) fn list_has(&self, name: Known, token: &str) -> bool {
         let is_it = |element: &str| element.trim_ascii().eq_ignore_ascii_case(token);
-        self.all(name).any(|list| list.split(',').any(is_it))
+        // Most lists have one element, which is found without a search for commas.
+        self.all(name)
+            .any(|list| is_it(list) || list.split(',').any(is_it))
     }
 }
 

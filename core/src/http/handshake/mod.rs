@@ -31,7 +31,7 @@ pub use self::request::Request;
 pub(crate) use self::request::{Parts, Purpose};
 pub(crate) use self::resume::{Resume, is_session};
 pub(crate) use self::scan::is_token;
-use self::scan::{HEAD_BYTES, Scanner};
+use self::scan::{HEAD_BYTES, Layout, Scanner};
 use self::target::{Route, Target};
 pub use self::upgrade::{JSON_PROTOCOL, accept_key};
 pub use self::upgraded::UpgradeRequest;
@@ -148,11 +148,12 @@ impl Handshake {
         {
             self.work += self.head.len() + last.len();
         }
+        let layout = self.scanner.take_layout();
         let request = if self.head.is_empty() {
-            judge(&self.config, last)?
+            judge(&self.config, last, &layout)?
         } else {
             self.keep(last);
-            judge(&self.config, &self.head)?
+            judge(&self.config, &self.head, &layout)?
         };
         if goes_on(&request) {
             self.unread = rest.len();
@@ -197,13 +198,13 @@ fn goes_on(request: &Request) -> bool {
 
 /// Checks a complete head. Of several faults, the first in this order is reported: syntax, path,
 /// HTTP version, method, upgrade, WebSocket version, key, host, body, subprotocols, token.
-fn judge(config: &HandshakeConfig, head: &[u8]) -> Result<Request, BadRequest> {
+fn judge(config: &HandshakeConfig, head: &[u8], layout: &Layout) -> Result<Request, BadRequest> {
     let Head {
         method,
         target,
         version,
         headers,
-    } = Head::parse(head)?;
+    } = Head::split(head, layout)?;
     let target = Target::parse(target, &config.tokens)?;
     if let Some(path) = &config.sse
         && !headers.list_has(Known::Upgrade, "websocket")

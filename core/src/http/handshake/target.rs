@@ -161,7 +161,8 @@ fn decode_path(raw: &str) -> Result<Cow<'_, str>, BadRequest> {
     } else {
         Cow::Borrowed(raw)
     };
-    if path.chars().any(char::is_control) {
+    let is_plain = path.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !is_plain && path.chars().any(char::is_control) {
         return Err(ENCODING);
     }
     Ok(path)
