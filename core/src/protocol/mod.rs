@@ -1,6 +1,6 @@
 //! The JSON protocol (`docs/protocol.md`): requests of clients and messages of the server.
 //!
-//! [`parse`] turns the text of one message into a [`Command`] or a [`Rejected`] in one pass,
+//! [`parse()`] turns the text of one message into a [`Command`] or a [`Rejected`] in one pass,
 //! without building a tree and without recursion. [`ServerMessage`] is everything sent by the
 //! server. [`Content`], which passes from one client to others, is validated once and never
 //! serialised again.

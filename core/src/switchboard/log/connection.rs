@@ -94,7 +94,7 @@ pub(super) struct Rest {
     pub(super) message: bool,
     /// Whether it is the ping of an interval.
     pub(super) ping: bool,
-    /// The [`Shared`](super::shared::Shared) frame, if others may wait for it too.
+    /// The [`Shared`](super::item::Shared) frame, if others may wait for it too.
     pub(super) shared: u32,
 }
 
