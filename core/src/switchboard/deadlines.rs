@@ -89,8 +89,8 @@ impl Deadlines {
         self.armed -= connection.armed.count_ones() as usize;
     }
 
-    /// Keeps entries of disarmed timers fewer than armed ones, plus a constant, by removing some
-    /// hundreds at a time.
+    /// Keeps entries of disarmed timers fewer than armed ones, plus a constant, by removing about a
+    /// hundred at a time.
     pub(super) fn sweep(&mut self, connections: &Table) {
         if self.timers.len() > 2 * self.armed + 64 {
             self.timers.sweep(|kind, id| {

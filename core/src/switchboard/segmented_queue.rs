@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 /// Elements of a segment.
-const SEGMENT: usize = 512;
+const SEGMENT: usize = 128;
 
 /// A queue of which any part can be swept.
 #[derive(Debug)]

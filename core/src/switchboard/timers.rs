@@ -56,7 +56,7 @@ impl Kind {
 type Entry = (Time, ConnectionId);
 
 /// Entries out of order that one sweep looks at.
-const SWEPT: usize = 256;
+const SWEPT: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Timers {
@@ -172,8 +172,8 @@ impl Timers {
         self.entries
     }
 
-    /// Removes the entries for which `keep` returns `false` from a part of them: all of few, some
-    /// hundreds of many. Repeated calls come to all parts in turn.
+    /// Removes the entries for which `keep` returns `false` from a part of them: all of few, about
+    /// a hundred of many. Repeated calls come to all parts in turn.
     pub(super) fn sweep(&mut self, mut keep: impl FnMut(Kind, ConnectionId) -> bool) {
         let mut looks = 0;
         for _ in 0..=Kind::ALL.len() {
