@@ -46,6 +46,8 @@ pub(super) struct Users {
     pub(super) connected: usize,
     /// Those of them that are anonymous.
     anonymous: usize,
+    /// Users of whom rooms are told something.
+    told_of: usize,
 }
 
 impl Users {
@@ -57,6 +59,7 @@ impl Users {
             by_session: HashIndex::new(),
             connected: 0,
             anonymous: 0,
+            told_of: 0,
         }
     }
 
@@ -156,11 +159,16 @@ impl Users {
 
     /// Returns what rooms are told of a user.
     pub(super) fn info(&self, name: &str) -> Option<&PresenceInfo> {
+        if self.told_of == 0 {
+            return None;
+        }
         self.at(self.find(name)?).info.as_deref()
     }
 
     pub(super) fn set_info(&mut self, user: u32, info: Option<PresenceInfo>) {
-        self.slots[user].info = info.map(Box::new);
+        self.told_of += usize::from(info.is_some());
+        let before = std::mem::replace(&mut self.slots[user].info, info.map(Box::new));
+        self.told_of -= usize::from(before.is_some());
     }
 
     pub(super) fn remove(&mut self, user: u32, slot: u32) {
@@ -268,13 +276,15 @@ impl Users {
         same("sessions", self.by_session.len(), counted.sessions)
     }
 
-    /// Compares the numbers of grace periods with a recount.
+    /// Compares the numbers of grace periods, and of users of whom something is told, with a recount.
     pub(super) fn audit_graces(&self, counted: &BTreeMap<u32, u32>) -> Result<(), Inconsistency> {
+        let mut told_of = 0;
         for (key, user) in self.slots.iter() {
             let graces = counted.get(&key).copied();
             same("graces", user.graces, graces.unwrap_or(0))?;
+            told_of += usize::from(user.info.is_some());
         }
-        Ok(())
+        same("users of whom something is told", self.told_of, told_of)
     }
 
     /// Forgets a user without connections and grace periods.
@@ -285,6 +295,7 @@ impl Users {
             && let Some(found) = self.slots.remove(user)
         {
             self.by_name.remove(&found.name, user);
+            self.told_of -= usize::from(found.info.is_some());
         }
     }
 }
