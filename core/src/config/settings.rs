@@ -57,6 +57,12 @@ impl Config {
         self.members_under(self.rule_of(name))
     }
 
+    /// Returns how long the seat of a lost user of a room of this name stays taken. Cheaper than
+    /// [`room`](Self::room).
+    pub(crate) fn room_hold_seat(&self, name: &str) -> Option<Duration> {
+        self.rule_of(name)?.hold_seat
+    }
+
     fn rule_of(&self, name: &str) -> Option<&RoomRule> {
         let mut rules = self.room_rules.iter();
         rules.find(|rule| name.starts_with(&rule.prefix))

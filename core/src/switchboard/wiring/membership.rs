@@ -176,12 +176,13 @@ impl Switchboard {
         reason: Option<CloseReason>,
     ) -> Option<Arc<str>> {
         let room = self.rooms.at(key);
-        let (now, settings) = (self.clock.now(), self.config.room(&room.name));
-        let update_at = now + settings.presence.interval;
+        let (now, presence) = (self.clock.now(), self.config.room_presence(&room.name));
+        let update_at = now + presence.interval;
         let by_itself = reason.is_some_and(CloseReason::is_peer_initiated);
-        let grace = by_itself.then(|| now + settings.presence.leave_grace);
+        let grace = by_itself.then(|| now + presence.leave_grace);
         let lost = reason.is_some_and(CloseReason::holds_seats);
-        let hold = settings.hold_seat.filter(|_| lost).map(|hold| now + hold);
+        let hold = self.config.room_hold_seat(&room.name);
+        let hold = hold.filter(|_| lost).map(|hold| now + hold);
         let (log, keeps) = (room.log, room.keeps);
         let is_last = room.members == 1;
         let shared = room.shared.is_some();
