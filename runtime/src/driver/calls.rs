@@ -68,7 +68,7 @@ pub(crate) fn hook_span(session: &Session, link: &Link, call: &Call) -> HookSpan
             "hook",
             hook = name(call),
             conn = %session.id(),
-            peer = %link.log_fields().peer,
+            peer = %link.peer(),
             user = user().map(tracing::field::display),
         )
     })

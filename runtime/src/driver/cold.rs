@@ -1,5 +1,6 @@
 //! State that a task has only at times.
 
+use super::calls::Hook;
 use crate::node::{Arrival, Farewell, Held, Shared};
 
 /// Bytes that were read and not used yet.
@@ -20,28 +21,39 @@ impl Leftover {
     }
 }
 
-/// One pointer, and no heap memory while there is nothing.
-#[derive(Default)]
-pub(super) struct Cold(Option<Box<Kept>>);
+/// One pointer, and no heap memory while there is nothing. `T` is a timer.
+pub(super) struct Cold<T>(Option<Box<Kept<T>>>);
 
-#[derive(Default)]
-struct Kept {
+struct Kept<T> {
     /// The part of the arrival that is still needed: the request, or the pages.
     arrival: Option<Arrival>,
     /// Bytes that were read and not used yet.
     leftover: Option<Leftover>,
     /// Present until the application has been notified of the end.
     farewell: Option<Farewell>,
+    /// The hook that is pending.
+    hook: Option<Hook<T>>,
 }
 
-impl Cold {
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self {
+            arrival: None,
+            leftover: None,
+            farewell: None,
+            hook: None,
+        }
+    }
+}
+
+impl<T> Cold<T> {
     pub(super) fn new(arrival: Option<Arrival>, leftover: Option<Leftover>) -> Self {
         let some = arrival.is_some() || leftover.is_some();
         Self(some.then(|| {
             Box::new(Kept {
                 arrival,
                 leftover,
-                farewell: None,
+                ..Kept::default()
             })
         }))
     }
@@ -78,10 +90,31 @@ impl Cold {
         taken
     }
 
+    pub(super) fn has_hook(&self) -> bool {
+        self.0.as_ref().is_some_and(|kept| kept.hook.is_some())
+    }
+
+    pub(super) fn set_hook(&mut self, hook: Hook<T>) {
+        self.0.get_or_insert_default().hook = Some(hook);
+    }
+
+    pub(super) fn hook(&mut self) -> Option<&mut Hook<T>> {
+        self.0.as_mut()?.hook.as_mut()
+    }
+
+    pub(super) fn take_hook(&mut self) -> Option<Hook<T>> {
+        let taken = self.0.as_mut()?.hook.take();
+        self.shrink();
+        taken
+    }
+
     /// Frees the memory when nothing is left.
     fn shrink(&mut self) {
         let empty = self.0.as_ref().is_some_and(|kept| {
-            kept.arrival.is_none() && kept.leftover.is_none() && kept.farewell.is_none()
+            kept.arrival.is_none()
+                && kept.leftover.is_none()
+                && kept.farewell.is_none()
+                && kept.hook.is_none()
         });
         if empty {
             self.0 = None;

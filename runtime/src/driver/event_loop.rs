@@ -189,7 +189,7 @@ impl<R: Listen> EventLoop<R> {
         });
         if let Err(error) = self.sockets.add(&link.socket, token) {
             self.host.shared().reset(id);
-            let peer = link.log_fields().peer;
+            let peer = link.peer();
             warn!(conn = %id, %peer, %error, "failed to watch a socket");
         }
         link.task_waker.assign(token);
@@ -275,7 +275,7 @@ impl<R: Listen> EventLoop<R> {
             Ok(Poll::Pending) => {}
             Ok(Poll::Ready(())) => self.remove_task(token),
             Err(_) => {
-                let (id, who) = (hosted.task.id(), hosted.task.link().log_fields());
+                let (id, who) = (hosted.task.id(), hosted.task.log_fields());
                 self.host.shared().reset(id);
                 self.remove_task(token);
                 error!(conn = %id, peer = %who.peer, user = who.user(), "a task panicked");
@@ -292,7 +292,7 @@ impl<R: Listen> EventLoop<R> {
         }
         let link = hosted.task.link();
         if let Err(error) = self.sockets.watch_writes(&link.socket, token) {
-            let (id, who) = (hosted.task.id(), link.log_fields());
+            let (id, who) = (hosted.task.id(), hosted.task.log_fields());
             self.host.shared().reset(id);
             let (peer, user) = (who.peer, who.user());
             warn!(conn = %id, %peer, user, %error, "failed to watch a socket");

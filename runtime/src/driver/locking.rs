@@ -85,7 +85,14 @@ impl Node for Locking<'_> {
     }
 
     fn message_read(&mut self, id: ConnectionId, binary: bool, bytes: usize) {
-        let who = || self.link.log_fields();
-        trace!(conn = %id, peer = %who().peer, user = who().user(), binary, bytes, "message");
+        let user = || self.shared.read(|switchboard| switchboard.user_of(id));
+        trace!(
+            conn = %id,
+            peer = %self.link.peer(),
+            user = user().as_deref().map(display),
+            binary,
+            bytes,
+            "message"
+        );
     }
 }

@@ -25,7 +25,7 @@ use crate::hub::Host;
 use crate::listen::Listen;
 use crate::machine;
 use crate::net::{AnySocket, Socket};
-use crate::node::{Arrival, Arrived, Link, LogFields, Running};
+use crate::node::{Arrival, Arrived, Link, Running};
 use crate::runtime::Timer;
 use crate::shield::debug;
 use crate::sync::Arc;
@@ -43,7 +43,7 @@ pub(crate) fn attach<R: Listen>(
     let shared = host.shared();
     let inbox = shared.next_event_loop().ok_or_else(no_runtime)?;
     socket.limit_unsent(shared.config.limits.unsent_bytes);
-    let link = Arc::new(Link::new(socket, LogFields::new(peer), inbox.clone()));
+    let link = Arc::new(Link::new(socket, peer, inbox.clone()));
     let upgraded = matches!(arrival, Arrival::Upgraded(_));
     let id = shared.with(|locked, now| {
         locked

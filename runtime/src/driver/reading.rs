@@ -75,7 +75,7 @@ impl<R: Listen> Task<R> {
         }
         // If it waits for its own hook, that wakes it.
         if !self.session.backlog_is_full()
-            && let Some(hook) = &mut self.hook
+            && let Some(hook) = self.cold.hook()
             && !self
                 .host
                 .shared()

@@ -11,7 +11,7 @@ use super::locking::Locking;
 use super::task::Task;
 use super::writer::flush_now;
 use crate::listen::Listen;
-use crate::node::Arrival;
+use crate::node::{Arrival, LogFields};
 use crate::shield::error;
 
 impl<R: Listen> Task<R> {
@@ -20,7 +20,7 @@ impl<R: Listen> Task<R> {
         loop {
             if let Some(now) = step.take() {
                 step = self.carry_out(context, now);
-            } else if self.hook.is_some() {
+            } else if self.cold.has_hook() {
                 match self.poll_hook(context) {
                     Poll::Ready(next) => step = next,
                     Poll::Pending => return,
@@ -90,11 +90,11 @@ impl<R: Listen> Task<R> {
         let begun = span.in_scope(|| begin(&self.host, &self.session, pages, context, call));
         match begun {
             Begun::Ready(reply) => return Some(reply),
-            Begun::Pending(future) => self.hook = Some(Box::new(Hook::new(future, span))),
+            Begun::Pending(future) => self.cold.set_hook(Hook::new(future, span)),
             Begun::Panicked(panic) => {
+                self.log_panic(&self.log_fields(), &*panic);
                 let mut node = Locking::new(self.host.shared(), &self.link);
                 self.session.failed(&mut node);
-                self.log_panic(&*panic);
             }
         }
         None
@@ -102,7 +102,7 @@ impl<R: Listen> Task<R> {
 
     /// Polls the running hook. Completes with the following step when the hook is over.
     fn poll_hook(&mut self, context: &mut Context<'_>) -> Poll<Option<Step>> {
-        let Some(hook) = &mut self.hook else {
+        let Some(hook) = self.cold.hook() else {
             return Poll::Ready(None);
         };
         let (future, span) = (&mut hook.future, &hook.span);
@@ -111,7 +111,7 @@ impl<R: Listen> Task<R> {
         let mut node = Locking::new(self.host.shared(), &self.link);
         match polled {
             Ok(Poll::Ready(reply)) => {
-                self.hook = None;
+                drop(self.cold.take_hook());
                 Poll::Ready(self.session.reply(&mut node, reply))
             }
             Ok(Poll::Pending) => {
@@ -124,17 +124,20 @@ impl<R: Listen> Task<R> {
                 {
                     return Poll::Pending;
                 }
+                // After the last hook, the session does not know the user any more.
+                let who = LogFields::new(self.link.peer(), self.session.user().cloned());
                 self.session.time_out(&mut node);
                 if !self.session.is_calling() {
-                    self.drop_hook();
-                    self.log_timeout();
+                    self.drop_hook(&who);
+                    self.log_timeout(&who);
                 }
                 Poll::Ready(None)
             }
             Err(panic) => {
-                self.hook = None;
+                drop(self.cold.take_hook());
+                self.log_panic(&self.log_fields(), &*panic);
+                let mut node = Locking::new(self.host.shared(), &self.link);
                 self.session.failed(&mut node);
-                self.log_panic(&*panic);
                 Poll::Ready(None)
             }
         }
@@ -142,26 +145,24 @@ impl<R: Listen> Task<R> {
 
     /// Drops a hook whose result is no longer needed.
     pub(super) fn drop_abandoned_hook(&mut self) {
-        if self.hook.is_some() && !self.session.is_calling() {
-            self.drop_hook();
+        if self.cold.has_hook() && !self.session.is_calling() {
+            self.drop_hook(&self.log_fields());
         }
     }
 
     /// Drops the hook. A panic of its destructor counts as the hook's, and must not be the task's.
-    fn drop_hook(&mut self) {
-        let hook = self.hook.take();
+    fn drop_hook(&mut self, who: &LogFields) {
+        let hook = self.cold.take_hook();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(hook))) {
-            self.log_panic(&*panic);
+            self.log_panic(who, &*panic);
         }
     }
 
-    pub(super) fn log_timeout(&self) {
-        let who = self.link.log_fields();
+    pub(super) fn log_timeout(&self, who: &LogFields) {
         error!(conn = %self.id(), peer = %who.peer, user = who.user(), "a hook timed out");
     }
 
-    pub(super) fn log_panic(&self, panic: &(dyn Any + Send)) {
-        let who = self.link.log_fields();
+    fn log_panic(&self, who: &LogFields, panic: &(dyn Any + Send)) {
         error!(
             conn = %self.id(),
             peer = %who.peer,

@@ -9,12 +9,11 @@ use switchboard_core::session::Session;
 use switchboard_core::{ConnectionId, Event};
 
 use super::Host;
-use super::calls::Hook;
 use super::cold::{Cold, Leftover};
 use super::locking::Locking;
 use crate::listen::Listen;
 use crate::net::{AnySocket, NoSocket, Socket};
-use crate::node::{Arrival, Arrived, BLOCKED, CHANGED, End, Link, ROOMS};
+use crate::node::{Arrival, Arrived, BLOCKED, CHANGED, End, Link, LogFields, ROOMS};
 use crate::shield::shielded;
 use crate::sync::Arc;
 
@@ -23,8 +22,7 @@ pub(crate) struct Task<R: Listen> {
     pub(super) host: Arc<Host>,
     pub(super) link: Arc<Link>,
     pub(super) session: Session,
-    pub(super) hook: Option<Box<Hook<R::Timer>>>,
-    pub(super) cold: Cold,
+    pub(super) cold: Cold<R::Timer>,
     /// Tells successive tasks in the same place of the event loop apart.
     pub(super) generation: u32,
     /// Whether its socket is watched for writability.
@@ -40,7 +38,7 @@ impl<R: Listen> Task<R> {
     pub(crate) fn new(host: Arc<Host>, arrived: Arrived, generation: u32) -> Self {
         let shared = host.shared();
         // There is one per connection.
-        const { assert!(size_of::<Self>() <= 136) };
+        const { assert!(size_of::<Self>() <= 128) };
         let Arrived {
             link,
             id,
@@ -66,7 +64,6 @@ impl<R: Listen> Task<R> {
             host,
             link,
             session,
-            hook: None,
             cold: Cold::new(arrival, leftover),
             generation,
             watches_writes: false,
@@ -129,6 +126,11 @@ impl<R: Listen> Task<R> {
         &self.link
     }
 
+    /// Returns whom log lines name.
+    pub(crate) fn log_fields(&self) -> LogFields {
+        LogFields::new(self.link.peer(), self.session.user().cloned())
+    }
+
     /// Whether the task waits for its socket to become writable.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked || self.link.socket.has_unsent()
@@ -171,8 +173,8 @@ impl<R: Listen> Task<R> {
         let has_ended = ended.is_some();
         let mut node = Locking::new(shared, &self.link);
         self.session.update(&mut node, mode, ended);
-        if has_ended && self.hook.is_some() && !self.session.is_calling() {
-            self.log_timeout();
+        if has_ended && self.cold.has_hook() && !self.session.is_calling() {
+            self.log_timeout(&self.log_fields());
         }
     }
 
@@ -183,7 +185,7 @@ impl<R: Listen> Task<R> {
             self.blocked = false;
             drop(self.cold.take_leftover());
             let inbox = self.link.task_waker.inbox().clone();
-            let none = Link::new(AnySocket::new(NoSocket), self.link.log_fields(), inbox);
+            let none = Link::new(AnySocket::new(NoSocket), self.link.peer(), inbox);
             let link = std::mem::replace(&mut self.link, Arc::new(none));
             // The stream may be foreign code, and its panic must not prevent the hook.
             shielded(|| drop(link));

@@ -59,8 +59,12 @@ impl Locked {
     ) {
         match &notice {
             Notice::Closed {
-                id, rooms, reason, ..
+                id,
+                user,
+                rooms,
+                reason,
             } => {
+                name_who_left(effects, *id, user);
                 let end = End {
                     ended: Ended {
                         rooms: rooms.clone(),
@@ -76,11 +80,6 @@ impl Locked {
                     }
                     None => Effect::Forget(end),
                 });
-            }
-            Notice::Opened { id, user } => {
-                if let Some(link) = self.link(*id) {
-                    link.set_user(user.clone());
-                }
             }
             Notice::Joined { id, room } => effects.extend(self.note_room(*id, |rooms| {
                 rooms.joined(room.clone());
@@ -101,8 +100,10 @@ impl Locked {
             }
             _ => {}
         }
-        let link = subject(&notice).and_then(|id| self.link(id));
-        let who = link.map(|link| link.log_fields());
+        let who = subject(&notice).and_then(|id| {
+            let link = self.link(id)?;
+            Some(LogFields::new(link.peer(), self.switchboard.user_of(id)))
+        });
         effects.push(Effect::Notice(notice, who));
     }
 
@@ -111,6 +112,20 @@ impl Locked {
         let link = self.link(id)?;
         link.note_room(note);
         Some(Effect::Rooms(link))
+    }
+}
+
+/// Adds the user to what was said before of the rooms that a connection has left because it ended: by then,
+/// the core did not know the user any more.
+fn name_who_left(effects: &mut [Effect], id: ConnectionId, user: &Arc<str>) {
+    for effect in effects.iter_mut().rev() {
+        match effect {
+            Effect::Notice(Notice::Left { id: left, .. }, Some(who)) if *left == id => {
+                who.set_user(user);
+            }
+            Effect::Rooms(_) => {}
+            _ => break,
+        }
     }
 }
 

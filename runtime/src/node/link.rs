@@ -68,8 +68,13 @@ pub(crate) struct LogFields {
 }
 
 impl LogFields {
-    pub(crate) const fn new(peer: IpAddr) -> Self {
-        Self { peer, user: None }
+    /// The user is known once the connection is admitted.
+    pub(crate) const fn new(peer: IpAddr, user: Option<Arc<str>>) -> Self {
+        Self { peer, user }
+    }
+
+    pub(crate) fn set_user(&mut self, user: &Arc<str>) {
+        self.user = Some(user.clone());
     }
 
     /// Returns the user, once the connection is admitted.
@@ -89,11 +94,10 @@ pub(crate) struct Link {
 
 // There is one per connection, and with the two counts of its references it fills a block of the allocator.
 #[cfg(not(test))]
-const _: () = assert!(size_of::<Link>() <= 88);
+const _: () = assert!(size_of::<Link>() <= 72);
 
 /// The state of a connection, and pending notifications to its session.
 struct State {
-    user: Option<Arc<str>>,
     notifications: Option<Box<Notifications>>,
     /// An IPv4 address is mapped, which takes less memory than an [`IpAddr`].
     peer: Ipv6Addr,
@@ -145,33 +149,24 @@ impl Drop for Farewell {
 }
 
 impl Link {
-    pub(crate) fn new(socket: AnySocket, who: LogFields, inbox: Arc<Inbox>) -> Self {
+    pub(crate) fn new(socket: AnySocket, peer: IpAddr, inbox: Arc<Inbox>) -> Self {
         Self {
             task_waker: TaskWaker::new(inbox),
             state: Mutex::new(State {
-                user: who.user,
                 notifications: None,
-                peer: mapped(who.peer),
+                peer: mapped(peer),
             }),
             socket,
         }
     }
 
-    /// Returns the fields of log lines.
-    pub(crate) fn log_fields(&self) -> LogFields {
-        let state = self.state();
-        LogFields {
-            peer: state.peer.to_canonical(),
-            user: state.user.clone(),
-        }
+    /// Returns the address that log lines name.
+    pub(crate) fn peer(&self) -> IpAddr {
+        self.state().peer.to_canonical()
     }
 
     pub(crate) fn set_peer(&self, peer: IpAddr) {
         self.state().peer = mapped(peer);
-    }
-
-    pub(crate) fn set_user(&self, user: Arc<str>) {
-        self.state().user = Some(user);
     }
 
     /// Sets a flag and wakes the task.

@@ -114,6 +114,7 @@ fn every_line_about_a_connection_says_which_and_whose_address() {
         ("DEBUG", "connected", "user=ann"),
         ("TRACE", "joined", "user=ann"),
         ("TRACE", "message", "user=ann"),
+        ("TRACE", "left", "user=ann"),
         ("DEBUG", "reason=reset", "user=ann"),
         ("ERROR", "a hook panicked", "user=ann"),
     ] {
