@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
+use super::few::Few;
 use super::limits::Strikes;
 use super::pending::{Claim, Pending};
 use super::phase::{ConnectRate, Ending, Page, Phase};
@@ -12,6 +11,10 @@ use super::ping::{Outstanding, Probe};
 use super::timers::Kind;
 use crate::base::time::nanos;
 use crate::{Config, IpKey, Time};
+
+/// Why reading pauses.
+const HOOK_BUSY: u8 = 1;
+const LONG: u8 = 2;
 
 /// No user or room.
 pub(super) const NONE: u32 = u32::MAX;
@@ -37,19 +40,12 @@ pub(super) struct ConnectionState {
     /// [`Time::MAX`] otherwise.
     pub(super) stalled_from: Time,
     pub(super) generation: u32,
-    /// Whether so many bytes of its own frames wait that reading pauses.
-    pub(super) long: bool,
-    pub(super) connect_rate: ConnectRate,
-    /// One bit for each kind of timer that is armed.
-    pub(super) armed: u16,
-    /// Whether it holds a seat of its address.
-    pub(super) ip_seat: bool,
-    /// Whether reading pauses because a hook is busy.
-    pub(super) paused: bool,
+    /// Why reading pauses: one bit for each reason.
+    pauses: u8,
     /// Whether a hook is running.
     pub(super) hook: bool,
-    /// Whether a message has begun and is incomplete.
-    pub(super) in_message: bool,
+    /// One bit for each kind of timer that is armed.
+    pub(super) armed: u16,
     /// How much of what it wants waits for the cluster.
     pub(super) waits: u32,
     pub(super) user: u32,
@@ -61,7 +57,7 @@ pub(super) struct ConnectionState {
     /// In nanoseconds; `u64::MAX` if unknown.
     rtt: u64,
     /// Most connections are in one room.
-    pub(super) rooms: SmallVec<[Membership; 1]>,
+    pub(super) rooms: Few<Membership>,
     cold: Option<Box<ColdState>>,
     /// The deadline of the phase, or for an open connection that of its incomplete message.
     pub(super) deadline: Time,
@@ -70,9 +66,14 @@ pub(super) struct ConnectionState {
     pub(super) session: u64,
     /// In the driver's time; [`Time::MAX`] for never.
     expires: Time,
+    pub(super) ip: IpKey,
+    /// Whether it holds a seat of its address.
+    pub(super) ip_seat: bool,
+    pub(super) connect_rate: ConnectRate,
+    /// Whether a message has begun and is incomplete.
+    pub(super) in_message: bool,
     /// Bytes of the unfinished message. None is longer than this can tell.
     pub(super) partial: u32,
-    pub(super) ip: IpKey,
 }
 
 /// State that most connections do not have.
@@ -91,24 +92,23 @@ struct ColdState {
 }
 
 // There is one per connection; see docs/architecture.md for the memory budget.
-const _: () = assert!(size_of::<ConnectionState>() <= 176);
+const _: () = assert!(size_of::<ConnectionState>() <= 160);
 
 impl ConnectionState {
     pub(super) fn new(ip: IpKey, now: Time, deadline: Time) -> Self {
         Self {
-            long: false,
+            pauses: 0,
             connect_rate: ConnectRate::Unchecked,
             generation: 0,
             user: NONE,
             phase: Phase::Arrived,
             armed: 0,
             ip_seat: false,
-            paused: false,
             hook: false,
             in_message: false,
             waits: 0,
             ip,
-            rooms: SmallVec::new(),
+            rooms: Few::None,
             cold: None,
             last_heard: now,
             deadline,
@@ -295,7 +295,32 @@ impl ConnectionState {
 
     /// Returns whether reading from it pauses, for reasons of the node.
     pub(super) const fn is_paused(&self) -> bool {
-        self.paused || self.long
+        self.pauses != 0
+    }
+
+    /// Sets whether reading pauses because a hook is busy.
+    pub(super) fn set_hook_busy(&mut self, busy: bool) {
+        self.set_pause(HOOK_BUSY, busy);
+    }
+
+    /// Returns whether so many bytes of its own frames wait that reading pauses.
+    pub(super) const fn is_long(&self) -> bool {
+        self.pauses & LONG != 0
+    }
+
+    /// Sets whether reading pauses because so many bytes of its own frames wait; returns whether it did.
+    pub(super) fn set_long(&mut self, long: bool) -> bool {
+        let before = self.is_long();
+        self.set_pause(LONG, long);
+        before
+    }
+
+    fn set_pause(&mut self, reason: u8, pauses: bool) {
+        self.pauses = if pauses {
+            self.pauses | reason
+        } else {
+            self.pauses & !reason
+        };
     }
 
     /// Returns whether it is in this room.

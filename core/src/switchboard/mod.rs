@@ -20,6 +20,7 @@ mod drain;
 mod effects;
 mod encoding;
 mod errors;
+mod few;
 mod fingerprints;
 mod grouped;
 mod held_seats;

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use smallvec::SmallVec;
-
 use super::chunks::Chunks;
 use super::connection::{ConnectionState, Membership};
+use super::few::Few;
 use super::phase::Seat;
 #[cfg(test)]
 use super::{table::Table, users::Users};
@@ -27,7 +26,7 @@ pub(super) struct Held {
     user: Option<(u32, bool)>,
     /// Whether it is the connection of its session.
     in_session: bool,
-    rooms: SmallVec<[Membership; 1]>,
+    rooms: Few<Membership>,
 }
 
 impl Held {
@@ -165,7 +164,7 @@ impl Recount {
         tally(&mut self.expiring, usize::from(held.expires), adds);
         tally(&mut self.partial, held.partial as usize, adds);
         tally(&mut self.sessions, usize::from(held.in_session), adds);
-        for &Membership { room, lobby, .. } in &held.rooms {
+        for &Membership { room, lobby, .. } in held.rooms.iter() {
             post(&mut self.rooms, room, [1], adds);
             post(&mut self.lobbies, room, [usize::from(lobby)], adds);
             if let Some((user, _)) = held.user {

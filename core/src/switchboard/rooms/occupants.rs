@@ -6,6 +6,8 @@ use std::ops::Bound;
 
 use smallvec::SmallVec;
 
+use crate::switchboard::capacity;
+
 /// A user in a room.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::switchboard) struct Present {
@@ -80,8 +82,7 @@ impl Occupants {
         match self {
             Self::Few(users) if users.len() < FEW => {
                 if users.len() == users.capacity() {
-                    // There are many small rooms, so do not double.
-                    users.reserve_exact(4);
+                    users.reserve_exact(capacity::growth(users.len()));
                 }
                 users.push(present);
             }

@@ -128,9 +128,9 @@ impl Switchboard {
             Event::Reset => self.peer_reset(id),
             Event::TimedOut => self.peer_timed_out(id),
             Event::Writable => return self.writable(id),
-            Event::Paused => self.connections.get_mut(id)?.paused = true,
+            Event::Paused => self.connections.get_mut(id)?.set_hook_busy(true),
             Event::Resumed => {
-                self.connections.get_mut(id)?.paused = false;
+                self.connections.get_mut(id)?.set_hook_busy(false);
                 self.reading_resumed(id);
             }
             Event::Leaving => self.connections.get_mut(id)?.set_leaving(),
@@ -153,7 +153,7 @@ impl Switchboard {
             Phase::Page | Phase::Authenticating(_) => ReadMode::Wait,
             Phase::AwaitingAuth(pending) if pending.claim.is_some() => ReadMode::Wait,
             Phase::AwaitingAuth(_) | Phase::Open => {
-                if connection.long {
+                if connection.is_long() {
                     ReadMode::Wait
                 } else {
                     ReadMode::Frames

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::markers::Marking;
 use super::switchboard::Switchboard;
 use crate::base::hash::Vacant;
 use crate::switchboard::action::Notice;
 use crate::switchboard::counters::Level;
 use crate::switchboard::errors::JoinError;
+use crate::switchboard::few::Few;
 use crate::switchboard::log::Rule;
 use crate::switchboard::rooms::Via;
 use crate::{CloseReason, ConnectionId, IpKey, Presence, StaleId, Time};
@@ -230,7 +229,7 @@ impl Switchboard {
             .filter_map(|key| self.leave_room(id, key, Some(reason)))
             .collect();
         if let Ok(connection) = self.connections.get_mut(id) {
-            connection.rooms = SmallVec::new();
+            connection.rooms = Few::None;
         }
         // Not earlier: the log has forgotten this member in all its rooms already.
         self.bound_dormant_rooms();

@@ -109,7 +109,7 @@ impl Switchboard {
     /// Tells those where their room goes on to whom it was told, but not before they were behind too far.
     pub(super) fn tell_missed_moves(&mut self) {
         while let Some((log, id)) = self.log.next_unmoved() {
-            let rooms = self.connections.get(id).map(|found| found.rooms.as_slice());
+            let rooms = self.connections.get(id).map(|found| &*found.rooms);
             let mut rooms = rooms.unwrap_or_default().iter();
             let room = rooms.find(|found| self.rooms.at(found.room).log == log);
             if let Some(key) = room.map(|found| found.room) {

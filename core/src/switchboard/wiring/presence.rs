@@ -57,7 +57,7 @@ impl Switchboard {
     /// Sends the list to members that missed a change.
     pub(super) fn inform_members(&mut self) {
         while let Some((log, id)) = self.log.next_uninformed() {
-            let rooms = self.connections.get(id).map(|found| found.rooms.as_slice());
+            let rooms = self.connections.get(id).map(|found| &*found.rooms);
             let mut rooms = rooms.unwrap_or_default().iter();
             let room = rooms.find(|found| self.rooms.at(found.room).log == log);
             if let Some(key) = room.map(|found| found.room) {

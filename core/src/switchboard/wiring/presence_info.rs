@@ -116,7 +116,7 @@ impl Switchboard {
 
     fn tell_rooms_of(&mut self, slot: u32) {
         let connection = self.connections.at(slot);
-        for membership in &connection.rooms {
+        for membership in connection.rooms.iter() {
             let key = membership.room;
             let presence = self.config.room_presence(&self.rooms.at(key).name);
             if presence.info {

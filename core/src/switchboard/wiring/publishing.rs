@@ -50,7 +50,7 @@ impl Switchboard {
         let Ok(connection) = self.connections.get(id) else {
             return None;
         };
-        let key = match (channel, connection.rooms.as_slice()) {
+        let key = match (channel, &*connection.rooms) {
             (None, [only]) => only.room,
             (None, _) => {
                 let message = "`channel` is required unless you are in exactly one channel";

@@ -39,7 +39,7 @@ impl Switchboard {
         let Ok(connection) = self.connections.get_mut(id) else {
             return;
         };
-        if std::mem::replace(&mut connection.long, long) && !long {
+        if connection.set_long(long) && !long {
             self.reading_resumed(id);
             self.effects.act(Action::ReadMode(id));
         }
