@@ -13,8 +13,8 @@ const PER_CONNECTION: i64 = 2_048;
 
 /// Heap bytes for one of many members at rest of rooms of ten, at an address of its own, and for the
 /// message that each has sent, beside its frame.
-const AT_REST: i64 = 720;
-const PER_MESSAGE: i64 = 128;
+const AT_REST: i64 = 660;
+const PER_MESSAGE: i64 = 112;
 
 /// Returns a client among `count` others.
 fn one_of(count: u32) -> (World, ConnectionId) {
