@@ -1,6 +1,6 @@
 //! What a node has to ask of its cluster, and what waits for the answers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::log::Origin;
@@ -87,8 +87,9 @@ pub(super) struct SharedRoom {
     pub(super) values_of: Option<Arc<str>>,
     /// Whether that is in an epoch of this node, as the broker is away.
     pub(super) alone: bool,
-    /// The connections that wait to be in.
-    pub(super) waiting: Vec<Joining>,
+    /// The connections that wait to enter, and how many of the first ones are still to be let in if they may.
+    pub(super) waiting: VecDeque<Joining>,
+    pub(super) looks: usize,
     /// Messages that are sent again and wait until it is known whether they were published.
     pub(super) resent: Vec<Resent>,
     /// Users on other nodes, while nobody is here.
@@ -211,6 +212,8 @@ pub(super) enum Ask {
 pub(super) struct Relay {
     pub(super) requests: VecDeque<ClusterRequest>,
     pub(super) rooms: BTreeMap<Arc<str>, SharedRoom>,
+    /// The rooms in which some that wait are still to be let in.
+    pub(super) entering: BTreeSet<Arc<str>>,
     pub(super) posts: BTreeMap<u64, Post>,
     pub(super) asks: BTreeMap<u64, Ask>,
     /// Rooms in which seats were asked for.

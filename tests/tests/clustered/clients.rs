@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use switchboard_core::protocol::{Content, Json, parse};
@@ -11,6 +12,9 @@ use switchboard_core::{
 use switchboard_tests::broker::SimRedis;
 
 use crate::node::{KEYED, Node, ROOM};
+
+/// The time within which the next part is due.
+const PART: Duration = Duration::from_micros(1);
 
 impl Node {
     /// A user comes to the room, from this position if there is one. The session is named as the user.
@@ -100,7 +104,20 @@ impl Node {
         let users = users.iter().cycle().take(count);
         let ids = users.map(|user| self.asks_for(user, &head)).collect();
         self.runs(redis);
+        while self.goes_on(redis) {}
         ids
+    }
+
+    /// The node does another part of what it does in parts. Returns whether there was one.
+    pub(crate) fn goes_on(&mut self, redis: &mut SimRedis) -> bool {
+        let next = self.board.next_deadline();
+        let Some(due) = next.filter(|&at| at <= self.now + PART) else {
+            return false;
+        };
+        self.now = self.now.max(due);
+        self.board.tick(self.now);
+        self.runs(redis);
+        true
     }
 
     fn requests(&mut self, redis: &mut SimRedis, user: &str, head: &str) -> ConnectionId {

@@ -77,6 +77,36 @@ fn a_room_goes_on_in_another_epoch_by_the_same_work_however_many_members_it_has(
     }
 }
 
+/// The most connections that enter a room by one call when it opens.
+const ENTERS: usize = 32;
+
+#[test]
+fn those_who_wait_for_a_room_to_open_enter_it_in_parts_and_all_get_what_is_said_then() {
+    let mut redis = broker();
+    let mut node = Node::start_with(&mut redis, "a", WhenDown::Alone, many);
+    node.becomes_slow();
+    let ids: Vec<_> = (0..10 * ENTERS)
+        .map(|_| node.comes_without_session(&mut redis, "ann"))
+        .collect();
+    assert_eq!(node.members(), 0, "the broker has not answered");
+    node.becomes_quick(&mut redis);
+    let mut before = node.members();
+    assert!((1..=ENTERS).contains(&before), "{before} at once");
+    while node.goes_on(&mut redis) {
+        let now = node.members();
+        assert!(now <= before + ENTERS, "{before}, then {now}");
+        before = now;
+    }
+    assert_eq!(before, ids.len());
+    for &id in &ids {
+        node.told(id);
+    }
+    node.says(&mut redis, ids[0], ("to all", 1), None);
+    for &id in &ids {
+        assert_eq!(node.told(id)[0], "1 \"to all\"");
+    }
+}
+
 /// A node on which so many are logged in loses its link to the broker, and has another one. Returns the bytes
 /// that each of the two allocates.
 fn lose_the_link(logins: usize) -> [u64; 2] {

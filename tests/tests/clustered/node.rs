@@ -318,6 +318,11 @@ impl Node {
         self.board.is_connected(user)
     }
 
+    /// Returns the number of members of the room on this node.
+    pub(crate) fn members(&self) -> usize {
+        self.board.member_count(ROOM)
+    }
+
     /// Where the room is on this node.
     pub(crate) fn position(&self) -> (Arc<str>, u64) {
         let at = self.board.position(ROOM).expect("a room");

@@ -21,13 +21,14 @@ impl SharedRoom {
         !self.alone && (here.epoch != since.epoch || here.seq < since.seq)
     }
 
-    /// Returns whether a client waits for messages from the broker.
+    /// Returns whether a client waits for messages from the broker, or may enter soon.
     pub(super) fn is_awaited(&self) -> bool {
         let mut waiting = self.waiting.iter();
-        waiting.any(|joining| {
-            matches!(joining.caught_up, CaughtUp::Asked(_))
-                || matches!(joining.older, Older::Asked(_))
-        })
+        self.looks > 0
+            || waiting.any(|joining| {
+                matches!(joining.caught_up, CaughtUp::Asked(_))
+                    || matches!(joining.older, Older::Asked(_))
+            })
     }
 }
 
@@ -56,8 +57,9 @@ impl Switchboard {
         known.is_some_and(|known| known.is_behind(from)) && self.has_log_elsewhere(room)
     }
 
-    /// Makes clients wait that resume from a position which this node has not reached.
-    pub(super) fn wait_for_those_ahead(&mut self, name: &Arc<str>) {
+    /// Makes clients wait that resume from a position which this node has not reached, among the first `most`
+    /// of those that want to enter.
+    pub(super) fn wait_for_those_ahead(&mut self, name: &Arc<str>, most: usize) {
         if !self.has_log_elsewhere(name) {
             return;
         }
@@ -67,7 +69,7 @@ impl Switchboard {
         let number = relay.number();
         let room = relay.room(name);
         let (mut waiting, mut asks) = (std::mem::take(&mut room.waiting), false);
-        for joining in &mut waiting {
+        for joining in waiting.iter_mut().take(most) {
             if joining.caught_up == CaughtUp::Unknown && joining.is_ready() {
                 let is_ahead = room.is_behind(&joining.from);
                 asks |= is_ahead;

@@ -82,13 +82,14 @@ impl Switchboard {
         })
     }
 
-    /// Makes those wait who want messages of a room from before what is here.
-    pub(super) fn wait_for_older(&mut self, name: &Arc<str>) {
+    /// Makes clients wait that want messages of a room from before those which this node has, among the first
+    /// `most` of those that want to enter.
+    pub(super) fn wait_for_older(&mut self, name: &Arc<str>, most: usize) {
         let Some(relay) = &mut self.relay else {
             return;
         };
         let mut waiting = std::mem::take(&mut relay.room(name).waiting);
-        for joining in &mut waiting {
+        for joining in waiting.iter_mut().take(most) {
             if !joining.is_ready() || !matches!(joining.older, Older::Unknown) {
                 continue;
             }

@@ -15,6 +15,9 @@ use crate::switchboard::relay::{CaughtUp, ClusterRequest, ClusterSeat, Joining, 
 use crate::switchboard::rooms::Via;
 use crate::{ConnectionId, Position, PresenceInfo, Refused, Time};
 
+/// Clients that wait for a room and are looked at in one call.
+const ENTERS: usize = 32;
+
 /// After how many milliseconds a client may try again that needs the broker.
 pub(super) const AWAY_MILLIS: u64 = 1_000;
 
@@ -90,7 +93,7 @@ impl Switchboard {
                 ClusterSeat::Asked(seat)
             }
         };
-        relay.room(&name).waiting.push(Joining {
+        relay.room(&name).waiting.push_back(Joining {
             id,
             via: entering.via,
             from: entering.from.clone(),
@@ -102,8 +105,8 @@ impl Switchboard {
         });
         self.waits(id);
         if is_open {
-            self.wait_for_those_ahead(&name);
-            self.wait_for_older(&name);
+            self.wait_for_those_ahead(&name, usize::MAX);
+            self.wait_for_older(&name, usize::MAX);
         } else {
             self.ask_to_enter(&name);
         }
@@ -170,18 +173,51 @@ impl Switchboard {
         self.let_in(name);
     }
 
-    /// Lets those in who wait for a room that is open.
+    /// Lets in the clients that wait for a room that is open: some now, the others in the ticks that are due
+    /// immediately.
     pub(super) fn let_in(&mut self, name: &Arc<str>) {
-        self.wait_for_those_ahead(name);
-        self.wait_for_older(name);
+        if let Some(relay) = &mut self.relay {
+            let room = relay.room(name);
+            room.looks = room.waiting.len();
+            self.let_some_in(name);
+        }
+    }
+
+    /// Lets in some more clients that wait for one room.
+    pub(super) fn go_on_letting_in(&mut self) {
+        let next = self.relay.as_mut().and_then(|it| it.entering.pop_first());
+        if let Some(name) = next {
+            if self.is_shared_room_open(&name) {
+                self.let_some_in(&name);
+            } else if let Some(room) = self.relay.as_mut().and_then(|it| it.rooms.get_mut(&name)) {
+                // All are looked at again once it is open.
+                room.looks = 0;
+            }
+        }
+    }
+
+    /// Lets in those that may enter, among the next few that are to be looked at.
+    fn let_some_in(&mut self, name: &Arc<str>) {
+        self.wait_for_those_ahead(name, ENTERS);
+        self.wait_for_older(name, ENTERS);
         let Some(relay) = &mut self.relay else {
             return;
         };
         let room = relay.room(name);
-        let waiting = std::mem::take(&mut room.waiting);
-        let (ready, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(Joining::is_ready);
-        room.waiting = others;
+        let mut ready = Vec::new();
+        let looks = room.looks.min(ENTERS);
+        for _ in 0..looks {
+            match room.waiting.pop_front() {
+                Some(joining) if joining.is_ready() => ready.push(joining),
+                Some(joining) => room.waiting.push_back(joining),
+                None => break,
+            }
+        }
+        room.looks = (room.looks - looks).min(room.waiting.len());
         let is_awaited = room.is_awaited();
+        if room.looks > 0 {
+            relay.entering.insert(name.clone());
+        }
         for joining in ready {
             self.enter_at_last(name, &joining);
         }
@@ -257,7 +293,9 @@ impl Switchboard {
         let Some(relay) = &mut self.relay else {
             return;
         };
-        let waiting = std::mem::take(&mut relay.room(name).waiting);
+        let room = relay.room(name);
+        room.looks = 0;
+        let waiting = std::mem::take(&mut room.waiting);
         for joining in waiting {
             self.waits_no_more(joining.id);
             if joining.seat == ClusterSeat::Granted {
@@ -343,9 +381,10 @@ impl Switchboard {
                 self.let_in(&name);
             }
         } else {
-            let joining = room.waiting.remove(at);
-            self.waits_no_more(joining.id);
-            self.is_kept_out(&name, &joining, JoinError::RoomFull);
+            if let Some(joining) = room.waiting.remove(at) {
+                self.waits_no_more(joining.id);
+                self.is_kept_out(&name, &joining, JoinError::RoomFull);
+            }
             let Some(relay) = &mut self.relay else {
                 return;
             };

@@ -195,7 +195,9 @@ impl Switchboard {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
         let of_users = !self.directs.is_empty() || !self.info_updates.is_empty();
-        let to_send = of_users || !self.from_cluster.is_empty();
+        let relay = self.relay.as_ref();
+        let to_enter = relay.is_some_and(|relay| !relay.entering.is_empty());
+        let to_send = of_users || to_enter || !self.from_cluster.is_empty();
         let more = to_send || self.has_more_to_end() || self.pings.has_more_to_ask();
         let more = more.then(|| self.clock.now());
         let live = earlier(self.deadlines.next(), self.pings.next());

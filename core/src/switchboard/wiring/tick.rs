@@ -55,6 +55,7 @@ impl Switchboard {
         self.go_on_asking();
         self.continue_info_updates();
         self.go_on_with_directs();
+        self.go_on_letting_in();
         self.tick_presence();
         self.tick_held_seats();
         self.tick_histories();
