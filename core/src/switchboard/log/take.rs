@@ -176,7 +176,9 @@ impl Log {
         if connection.writer != Writer::Idle {
             return;
         }
+        // One that is dirty may be behind in a room that is not listed.
         let alone = !self.queues.has_some(connection)
+            && !connection.dirty
             && !connection.events
             && !member.special
             && !room.is_before_front(from)

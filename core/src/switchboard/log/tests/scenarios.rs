@@ -149,6 +149,45 @@ fn a_member_that_moves_to_a_place_behind_the_walk_is_not_forgotten() {
 }
 
 #[test]
+fn a_member_that_is_visited_in_one_room_is_not_forgotten_in_another_one() {
+    let mut world = World::new(4);
+    let one = world.room(rule(Slow::Disconnect), &[0]);
+    let other = world.room(rule(Slow::Disconnect), &[0]);
+    world.say(one, Kind::Numbered, "a", &[]);
+    let mut turn = Turn::default();
+    world.log.take(&mut turn, 4, &mut Words);
+    turn.wrote(0, 0);
+    world.log.report(&mut turn);
+    // It waits for a turn behind so many others that one for it in the other room comes first.
+    for at in 1..4 {
+        let own = Frame::text("own");
+        let pushed = world.log.push_own(world.ids[at], own);
+        pushed.expect("it fits");
+    }
+    world.log.writable(world.ids[0]);
+    world.say(other, Kind::Numbered, "b", &[]);
+    let mut turns = [Turn::default(), Turn::default()];
+    for turn in &mut turns {
+        world.log.take(turn, 4, &mut Words);
+    }
+    let mut got = Vec::new();
+    for turn in &mut turns {
+        for at in 0..turn.len() {
+            let (id, bytes) = turn.job(at).expect("there is a job");
+            if id == world.ids[0] {
+                got.extend_from_slice(bytes);
+            }
+            let all = bytes.len();
+            turn.wrote(at, all);
+        }
+        world.log.report(turn);
+    }
+    let rest = world.write(&[]).swap_remove(0).concat();
+    let got = String::from_utf8_lossy(&got) + rest.as_str();
+    assert!(got.contains('a') && got.contains('b'), "{got:?}");
+}
+
+#[test]
 fn who_loses_a_change_of_presence_is_named() {
     let mut world = World::new(2);
     let key = world.room(rule(Slow::DropOldest), &[0, 1]);
