@@ -87,7 +87,7 @@ pub(super) struct Kept {
 #[derive(Clone, Copy, Debug)]
 struct Counted {
     position: u64,
-    /// Bytes before it.
+    /// Bytes before it. The difference to those of all messages is what counts from here on.
     start: u64,
     removal: bool,
 }
@@ -289,8 +289,16 @@ impl Latest {
         let found = self
             .counted
             .binary_search_by_key(&position, |it| it.position);
-        if let Ok(at) = found {
-            self.counted.remove(at);
+        if let Ok(at) = found
+            && let Some(gone) = self.counted.remove(at)
+            && !gone.removal
+        {
+            // It was the oldest message without a key, so that only removals are before it.
+            let next = self.counted.get(at);
+            let start = next.map_or(self.counted_bytes, |it| it.start);
+            for removal in self.counted.range_mut(..at) {
+                removal.start = start;
+            }
         }
     }
 

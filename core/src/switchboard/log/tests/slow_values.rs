@@ -93,6 +93,27 @@ fn a_message_without_a_key_is_for_those_who_are_there_and_is_dropped_where_the_r
 }
 
 #[test]
+fn what_was_dropped_does_not_count_for_those_who_have_a_removal_from_before_to_get() {
+    let mut world = World::new(2);
+    let mut rule = keyed(Slow::DropOldest);
+    rule.lag.bytes = 40;
+    let key = world.room(rule, &[0, 1]);
+    world.put_all(key, &["a1"]);
+    world.write(&[1]);
+    world.remove(key, "a").expect("it is not busy");
+    for number in 10..40 {
+        world.say(key, Kind::Raw, &format!("frame {number}"), &[]);
+        assert_eq!(
+            world.write(&[1])[0].last(),
+            Some(&format!("frame {number}"))
+        );
+    }
+    world.log.writable(world.ids[1]);
+    let kept = ["-a", "frame 37", "frame 38", "frame 39"];
+    assert_eq!(world.write(&[])[1], kept);
+}
+
+#[test]
 fn memory_is_bounded_by_the_keys_however_much_is_published() {
     let mut world = World::new(2);
     let key = world.room(keyed(Slow::Disconnect), &[0, 1]);
