@@ -1,10 +1,10 @@
 //! What an operator reads.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use switchboard_tests::redis::Server;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::control::Control;
 use crate::node::{Node, config};
@@ -15,12 +15,17 @@ on_both_runtimes!(
     a_server_that_evicts_is_warned_of,
 );
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread has logged.
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Writes to what the current thread has logged.
+struct Lines;
 
 impl io::Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("unharmed").extend_from_slice(bytes);
+        LOGGED.with_borrow_mut(|logged| logged.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -29,25 +34,23 @@ impl io::Write for Lines {
     }
 }
 
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-/// What is logged at INFO or above meanwhile.
+/// Returns what this thread logs at INFO or above meanwhile.
+///
+/// All threads have one subscriber, because what a call site has learned of the subscribers of other threads
+/// may keep it from telling one that comes later.
 fn logged(call: impl FnOnce()) -> Vec<String> {
-    let lines = Lines::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(lines.clone())
-        .with_ansi(false)
-        .without_time()
-        .with_target(false)
-        .finish();
-    tracing::subscriber::with_default(subscriber, call);
-    let bytes = lines.0.lock().expect("unharmed");
+    static SUBSCRIBER: Once = Once::new();
+    SUBSCRIBER.call_once(|| {
+        tracing_subscriber::fmt()
+            .with_writer(|| Lines)
+            .with_ansi(false)
+            .without_time()
+            .with_target(false)
+            .init();
+    });
+    LOGGED.take();
+    call();
+    let bytes = LOGGED.take();
     let text = String::from_utf8_lossy(&bytes);
     text.lines().map(|line| line.trim().to_owned()).collect()
 }
