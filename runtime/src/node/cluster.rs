@@ -16,8 +16,9 @@ impl Locked {
         }
     }
 
-    /// [`Switchboard::broadcast_message`]. In a cluster, returns what is known at once: an error if the
-    /// outbox is full, and the outcome in rooms with local order.
+    /// Publishes a message to a room, see
+    /// [`broadcast_message`](switchboard_core::Switchboard::broadcast_message). In a cluster, returns what is
+    /// known immediately: an error if the outbox is full, and the outcome in rooms with local order.
     pub(crate) fn broadcast(
         &mut self,
         now: Time,
