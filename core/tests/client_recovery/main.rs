@@ -86,3 +86,22 @@ proptest! {
         play(Board::new(rule, lobby, seed), steps, keep < 1_000);
     }
 }
+
+/// Random steps come to this seldom.
+#[test]
+fn what_leaves_the_history_before_it_could_go_out_is_reported() {
+    let rule = Rule {
+        keep: 1,
+        on_join: 0,
+    };
+    let mut world = World::new(Board::new(rule, true, 1));
+    world.settle();
+    world.step(Step::FallBehind);
+    for _ in 0..10 {
+        world.step(Step::Other(true));
+    }
+    world.settle();
+    world.check();
+    assert!(world.gaps() > 0);
+    world.end();
+}

@@ -192,6 +192,11 @@ impl<S: Server> World<S> {
         }
     }
 
+    /// Returns the number of messages for the client that were reported as gone.
+    pub(super) fn gaps(&self) -> u32 {
+        self.gaps
+    }
+
     /// Lets everything that is on its way arrive.
     pub(super) fn settle(&mut self) {
         let busy = |world: &Self| !world.up.is_empty() || world.server.is_busy();
