@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-use super::recount::Recount;
-use super::rooms::RoomPlace;
-use crate::IpKey;
-
 /// An index that disagrees with what it indexes.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,38 +41,4 @@ pub(super) fn same<T: PartialEq + fmt::Debug>(
         kept: format!("{kept:?}"),
         counted: format!("{counted:?}"),
     })
-}
-
-/// An audit in parts; see [`audit_part`](crate::Switchboard::audit_part).
-#[derive(Debug, Default)]
-pub struct Audit {
-    /// Its number; 0 before it has one.
-    pub(super) number: u64,
-    pub(super) stage: Stage,
-    pub(super) counted: Recount,
-}
-
-impl Audit {
-    /// Begins an audit.
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-/// What an audit looks at next.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) enum Stage {
-    /// Connections, from the first one on that is not counted.
-    #[default]
-    Connections,
-    /// Users, from this key on.
-    Users(usize),
-    /// Rooms.
-    Rooms(RoomPlace),
-    /// The logs of rooms, from this key on.
-    Logs(u32),
-    /// Addresses, after this one.
-    Addresses(Option<IpKey>),
-    /// The numbers of all of them.
-    Sums,
 }

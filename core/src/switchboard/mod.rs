@@ -49,7 +49,7 @@ mod users;
 mod wiring;
 
 pub use self::action::{Action, DrainReport, Notice, PingResult, UserReport};
-pub use self::audit::{Audit, Inconsistency};
+pub use self::audit::Inconsistency;
 pub use self::counters::Recoveries;
 pub use self::errors::{JoinError, SendError};
 pub use self::histogram::{Buckets, Quantiles};
@@ -61,7 +61,7 @@ pub use self::to_all::ToAll;
 pub use self::to_user::ToUser;
 pub(crate) use self::wiring::{Arrived, word_of};
 pub use self::wiring::{
-    ClusterReport, CompressedStats, ContextStats, Event, Excerpt, HistoryStats, Identity,
+    Audit, ClusterReport, CompressedStats, ContextStats, Event, Excerpt, HistoryStats, Identity,
     InflatedStats, Publishing, Question, ReadMode, Replay, Replayed, RequestOutcome, Stats, Stored,
     Switchboard, Unlike,
 };

@@ -3,9 +3,45 @@
 use std::ops::Bound;
 
 use super::switchboard::Switchboard;
-use crate::switchboard::audit::{Audit, Inconsistency, Stage, same};
+use crate::IpKey;
+use crate::switchboard::audit::{Inconsistency, same};
 use crate::switchboard::deadlines::Deadlines;
-use crate::switchboard::recount::Held;
+use crate::switchboard::recount::{Held, Recount};
+use crate::switchboard::rooms::RoomPlace;
+
+/// An audit in parts; see [`audit_part`](crate::Switchboard::audit_part).
+#[derive(Debug, Default)]
+pub struct Audit {
+    /// Its number; 0 before it has one.
+    number: u64,
+    stage: Stage,
+    counted: Recount,
+}
+
+impl Audit {
+    /// Begins an audit.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+/// What an audit looks at next.
+#[derive(Clone, Copy, Debug, Default)]
+enum Stage {
+    /// Connections, from the first one on that is not counted.
+    #[default]
+    Connections,
+    /// Users, from this key on.
+    Users(usize),
+    /// Rooms.
+    Rooms(RoomPlace),
+    /// The logs of rooms, from this key on.
+    Logs(u32),
+    /// Addresses, after this one.
+    Addresses(Option<IpKey>),
+    /// The numbers of all of them.
+    Sums,
+}
 
 impl Switchboard {
     /// Recounts every index from scratch and compares. Call it when all actions have been polled.

@@ -82,6 +82,7 @@ pub(crate) use self::relaying::Arrived;
 
 pub use self::admission::Identity;
 pub use self::arrival::RequestOutcome;
+pub use self::audit::Audit;
 pub use self::histories::{Excerpt, Stored};
 pub use self::inbound::{Event, ReadMode};
 pub use self::publish::Publishing;
