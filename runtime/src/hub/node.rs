@@ -118,7 +118,7 @@ impl Hub {
     ///
     /// Of a large node it does so in parts, between which other calls get their turn, and leaves out what can be
     /// compared only at once; see [`Switchboard::audit_part`](switchboard_core::Switchboard::audit_part). It
-    /// takes some microseconds and about 200 bytes for each connection.
+    /// takes memory for each connection meanwhile.
     ///
     /// # Errors
     ///
