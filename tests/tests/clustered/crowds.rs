@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use switchboard_core::cluster::Output;
-use switchboard_core::{Config, ConnectionId, UserPolicy, WhenDown};
+use switchboard_core::{Config, ConnectionId, WhenDown};
 use switchboard_tests::broker::SimRedis;
 
-use crate::node::{Node, broker};
+use crate::node::{Node, admit, broker};
 
 /// Longer than a node waits for the broker before it goes on alone.
 const OUTAGE: Duration = Duration::from_secs(3);
@@ -16,11 +16,7 @@ const FEW: usize = 20;
 const MANY: usize = 2_000;
 
 fn many(config: &mut Config) {
-    config.limits.connections = 2 * MANY;
-    config.limits.per_ip = 2 * MANY;
-    config.limits.room_members = 2 * MANY;
-    config.users = UserPolicy::Allow(2 * MANY);
-    config.presence.enabled = false;
+    admit(2 * MANY, config);
     // That is told to all connections, some at a time.
     if let Some(cluster) = &mut config.cluster {
         cluster.tell_clients = false;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use switchboard_core::{Config, UserPolicy, WhenDown};
+use switchboard_core::WhenDown;
 
-use crate::node::{Node, broker};
+use crate::node::{Node, admit, broker};
 use crate::pair::Pair;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -82,20 +82,14 @@ const PART: usize = 2_048;
 /// More connections of one user than that.
 const MANY: usize = PART + 50;
 
-fn many(config: &mut Config) {
-    config.limits.connections = 2 * MANY;
-    config.limits.per_ip = 2 * MANY;
-    config.limits.room_members = 2 * MANY;
-    config.users = UserPolicy::Allow(2 * MANY);
-    config.presence.enabled = false;
-}
-
 #[test]
 fn a_message_from_another_node_goes_to_many_connections_in_parts_and_is_answered_at_the_end() {
     let mut redis = broker();
     let mut one = Node::start(&mut redis, "a", WhenDown::Alone);
     let ann = one.comes(&mut redis, "ann", None);
-    let mut other = Node::start_with(&mut redis, "b", WhenDown::Alone, many);
+    let mut other = Node::start_with(&mut redis, "b", WhenDown::Alone, |config| {
+        admit(2 * MANY, config);
+    });
     let devices = other.crowd_comes(&mut redis, &["bob"], MANY);
     for _ in 0..10 {
         one.passes(&mut redis, SECOND / 10);

@@ -8,7 +8,7 @@ use switchboard_core::cluster::{Command, Output};
 use switchboard_core::clustered::Clustered;
 use switchboard_core::{
     Clustering, Config, ConnectionId, Health, History, Keep, Order, Rates, RoomPresence, RoomRule,
-    Rooms, Switchboard, Time, WhenDown, WriteTurn,
+    Rooms, Switchboard, Time, UserPolicy, WhenDown, WriteTurn,
 };
 use switchboard_tests::broker::{Link, SimRedis};
 
@@ -36,6 +36,15 @@ pub(crate) const HOLD: Duration = Duration::from_secs(40);
 
 /// Where there are so many clients, the node is not inspected after every step, which takes time for each.
 const CROWD: usize = 1_000;
+
+/// Admits so many connections, of any users, to one room, without presence.
+pub(crate) fn admit(connections: usize, config: &mut Config) {
+    config.limits.connections = connections;
+    config.limits.per_ip = connections;
+    config.limits.room_members = connections;
+    config.users = UserPolicy::Allow(connections);
+    config.presence.enabled = false;
+}
 
 /// Starts a broker.
 pub(crate) fn broker() -> SimRedis {
