@@ -11,6 +11,9 @@ use crate::{ConnectionId, StaleId};
 /// The generation of slots that are not reused.
 const RETIRED: u32 = u32::MAX;
 
+/// Slots by the number of an audit.
+type Touched = BTreeMap<u64, BTreeSet<u32>>;
+
 /// All connections by slot. A generation per slot distinguishes its successive connections.
 #[derive(Debug, Default)]
 pub(super) struct Table {
@@ -19,7 +22,7 @@ pub(super) struct Table {
     generations: Chunks<u32>,
     retired: usize,
     /// The slots of connections that may have changed, by the number of each audit that counts them.
-    touched: BTreeMap<u64, BTreeSet<u32>>,
+    touched: Touched,
     /// The number of audits so far.
     audits: u64,
 }
@@ -37,13 +40,13 @@ impl Table {
             connection.generation = self.generations[slot as usize];
             connection
         });
-        self.touch(slot);
+        touch(&mut self.touched, slot);
         self.id_at(slot)
     }
 
     pub(super) fn remove(&mut self, id: ConnectionId) {
         let slot = id.slot;
-        self.touch(slot);
+        touch(&mut self.touched, slot);
         let generation = &mut self.generations[slot as usize];
         *generation += 1;
         if *generation == RETIRED {
@@ -67,9 +70,7 @@ impl Table {
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Result<&mut ConnectionState, StaleId> {
         match self.slots.get_mut(id.slot) {
             Some(found) if found.generation == id.generation => {
-                for touched in self.touched.values_mut() {
-                    touched.insert(id.slot);
-                }
+                touch(&mut self.touched, id.slot);
                 Ok(found)
             }
             _ => Err(StaleId(id)),
@@ -91,13 +92,6 @@ impl Table {
     /// Ends an audit.
     pub(super) fn end_audit(&mut self, audit: u64) {
         self.touched.remove(&audit);
-    }
-
-    #[inline]
-    fn touch(&mut self, slot: u32) {
-        for touched in self.touched.values_mut() {
-            touched.insert(slot);
-        }
     }
 
     /// Returns the connection in a slot that is known to be occupied, because an index names it.
@@ -134,6 +128,17 @@ impl Table {
         slots: Range<usize>,
     ) -> impl Iterator<Item = (ConnectionId, &ConnectionState)> {
         self.slots.range(slots).filter_map(live)
+    }
+}
+
+/// Notes for each audit that a connection may have changed.
+#[inline]
+fn touch(audits: &mut Touched, slot: u32) {
+    // There is mostly none.
+    if !audits.is_empty() {
+        for touched in audits.values_mut() {
+            touched.insert(slot);
+        }
     }
 }
 
